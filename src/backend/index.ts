@@ -1,0 +1,17 @@
+export type {
+  AttentionOptions,
+  Backend,
+  BackendUsage,
+  Batch,
+  BatchSequence,
+  Experts,
+  ExpertViews,
+  KvCache,
+  KvCacheSpec,
+  Matrix,
+  MoeOptions,
+  Mxfp4View,
+  Rotation,
+  Tensor,
+  Vector,
+} from "./backend.ts";

@@ -1,0 +1,71 @@
+// The engine seam: token ids in, token ids out. The caller hands over the whole prefix; what is reused, batched,
+// preempted or speculated is invisible. Never knows text, harmony or tools.
+
+/** Neutral by default: temperature 1, everything else off. Fields follow the OpenAI names' meaning. */
+export interface SamplingOptions {
+  /** 0 is greedy. Default 1. */
+  readonly temperature?: number;
+  /** Smallest set of tokens whose probability reaches this; default 1. */
+  readonly topP?: number;
+  /** Keep this many; default all. */
+  readonly topK?: number;
+  /** Keep tokens at least this likely relative to the likeliest; default 0. */
+  readonly minP?: number;
+  /** Divides (or multiplies, when negative) logits of tokens seen; default 1. */
+  readonly repetitionPenalty?: number;
+  readonly frequencyPenalty?: number;
+  readonly presencePenalty?: number;
+  /** Added to the logit of a token id before anything else. */
+  readonly logitBias?: ReadonlyMap<number, number>;
+  /** Same seed, prompt and options: same tokens. Default: drawn at random and reported nowhere. */
+  readonly seed?: number;
+}
+
+export interface GenerateRequest {
+  /** The whole prefix. */
+  readonly tokens: readonly number[];
+  /** At most this many new tokens; default: what the context still holds. */
+  readonly maxTokens?: number;
+  /** Generation ends after one of these is sampled; the stop token is yielded. */
+  readonly stopTokens: readonly number[];
+  readonly sampling?: SamplingOptions;
+  /** Yield log-probabilities of the sampled token and of this many likeliest ones. */
+  readonly topLogprobs?: number;
+  readonly signal?: AbortSignal;
+}
+
+export interface TokenLogprob {
+  readonly token: number;
+  readonly logprob: number;
+}
+
+export type GenerateEvent =
+  | {
+      readonly type: "token";
+      readonly token: number;
+      /** Of the model's own distribution (temperature 1, before penalties), when asked for. */
+      readonly logprob?: number;
+      readonly top?: readonly TokenLogprob[];
+    }
+  | { readonly type: "end"; readonly reason: FinishReason; readonly usage: TokenUsage };
+
+export type FinishReason = "stop" | "length" | "aborted";
+
+export interface TokenUsage {
+  readonly promptTokens: number;
+  /** Of those, taken from a cache. */
+  readonly cachedTokens: number;
+  readonly outputTokens: number;
+}
+
+export interface Engine {
+  readonly contextLength: number;
+  readonly vocabularySize: number;
+  /**
+   * Yields tokens as they are sampled and ends with one `end` event. Throws `engine/bad-request` for requests that
+   * cannot be run (an empty or too long prompt, ids outside the vocabulary, options out of range). An abort is not an
+   * error: the stream ends with reason `aborted`. Leaving the loop early frees the request's place.
+   */
+  generate(request: GenerateRequest): AsyncIterable<GenerateEvent>;
+  close(): Promise<void>;
+}

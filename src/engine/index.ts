@@ -1,0 +1,9 @@
+export type {
+  Engine,
+  FinishReason,
+  GenerateEvent,
+  GenerateRequest,
+  SamplingOptions,
+  TokenLogprob,
+  TokenUsage,
+} from "./engine.ts";

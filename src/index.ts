@@ -1,0 +1,1 @@
+export { GptOssError, UnsupportedError } from "./base/index.ts";

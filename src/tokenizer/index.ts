@@ -1,0 +1,1 @@
+export type { SpecialTokens, StreamDecoder, TokenId, Tokenizer } from "./tokenizer.ts";
