@@ -131,6 +131,8 @@ export interface Backend {
   loadMatrix(view: TensorView): Promise<Matrix>;
   loadVector(view: TensorView): Promise<Vector>;
   loadExperts(views: ExpertViews): Promise<Experts>;
+  /** Bytes that `createCache(spec)` will take: what a command needs can be said before it is taken. */
+  cacheBytes(spec: KvCacheSpec): number;
   createCache(spec: KvCacheSpec): KvCache;
   freeCache(cache: KvCache): void;
 
@@ -152,9 +154,9 @@ export interface Backend {
 
   /** Frees every tensor made while `work` runs, except the one it returns (which belongs to the outer scope). */
   scope(work: () => Tensor): Tensor;
-  /** Frees a tensor that no scope owns. */
+  /** Frees a tensor now; the scope that owns it, if one does, forgets it. */
   free(tensor: Tensor): void;
-  /** Waits for all that was enqueued; → f32 `[rows · cols]`. */
+  /** Waits for all that was enqueued; → f32 `[rows · cols]`. The tensor may be freed while the read is under way. */
   read(tensor: Tensor): Promise<Float32Array>;
 
   usage(): BackendUsage;

@@ -22,6 +22,8 @@ export type ErrorCode =
   // backend
   | "backend/unsupported"
   | "backend/bad-shape"
+  | "backend/bad-index"
+  | "backend/foreign"
   | "backend/freed"
   | "backend/out-of-memory"
   // harmony
