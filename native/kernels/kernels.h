@@ -1,0 +1,136 @@
+// The seam between operations and arithmetic: one table of functions per instruction set.
+//
+// Owns the data layouts that both sides agree on, and the contract of every kernel. A kernel computes on one thread,
+// allocates nothing, and knows neither threads nor routing nor caches' block tables: native/ops/ cuts the work up.
+// An operation never knows an instruction set.
+//
+// Where a kernel lives: native/kernels/<variant>/<operation>.cc, all files of one folder compiled with one set of
+// flags, and native/kernels/<variant>/table.cc fills the table. Such files must include only this header,
+// <immintrin.h>/<arm_neon.h>, <stddef.h>, <stdint.h>, <string.h> and <math.h>, and keep every helper `static`:
+// an inline function of the C++ library compiled with AVX-512 may be the copy that the linker keeps for everyone.
+//
+// Letters: M tokens (rows of activations), N rows of a weight (outputs), K columns of a weight (inputs).
+
+#pragma once
+
+#include <stddef.h>
+#include <stdint.h>
+
+namespace gptoss {
+
+// ---------------------------------------------------------------------------------------------------------------
+// Weights
+
+/// Experts' weights as Hugging Face files hold them, one expert: N rows of K/32 blocks. Memory-mapped: no alignment
+/// may be assumed, and not a byte past the end may be read.
+struct Mxfp4 {
+  const uint8_t* blocks;  // [N, K/32, 16]; low nibble = even element, high nibble = odd
+  const uint8_t* scales;  // [N, K/32]; 2^(byte - 127)
+  size_t rows;
+  size_t cols;  // a multiple of 32
+};
+
+/// Dense weights in 8 bits, made at load: panels of 16 rows, so that one vector holds 4 columns of 16 rows.
+/// Values are stored with 128 added. Rows past the last are zeros with scale 0; K is padded to 64 with zeros (128).
+/// 64-byte aligned.
+struct Dense8 {
+  const uint8_t* values;   // [ceil(N/16), K64/4, 16 rows, 4 columns], value = byte - 128, |value| <= 127
+  const uint16_t* scales;  // [ceil(N/16), K64/32, 16 rows] bfloat16
+  size_t rows;
+  size_t cols;  // K as the model has it
+  /// K64
+  size_t padded_cols() const { return (cols + 63) / 64 * 64; }
+};
+constexpr size_t kPanelRows = 16;
+constexpr size_t kBlockCols = 32;
+
+/// Dense weights as the file holds them. Memory-mapped, like Mxfp4; rows start at multiples of 2 bytes at best.
+struct DenseBf16 {
+  const uint16_t* values;  // [N, K] bfloat16
+  size_t rows;
+  size_t cols;
+};
+
+// ---------------------------------------------------------------------------------------------------------------
+// Matrix times matrix: prefill.
+//
+// The operation first packs the activations of a group of tokens (on all threads, each a range of tokens), then runs
+// ranges of weight rows (on all threads; ranges are handed out dynamically). For the experts a group is the tokens
+// that chose one expert; it may be as small as `min_tokens` and as large as the batch.
+
+/// Activations to pack: row i of the group is `x + (rows ? rows[i] : i) * stride`, K floats, not aligned.
+struct GemmInput {
+  const float* x;
+  size_t stride;        // in floats
+  const int32_t* rows;  // the group's rows in x, or null for all of them in order
+  size_t tokens;        // M
+  size_t cols;          // K
+};
+
+struct GemmOutput {
+  float* out;         // out[m * stride + n] is written, not added to
+  size_t stride;      // in floats, >= N
+  const float* bias;  // [N], or null
+};
+
+template <typename Weights>
+struct Gemm {
+  /// Below this many tokens the operation uses the matrix-vector kernels.
+  size_t min_tokens;
+  /// Ranges of tokens given to `pack` start at multiples of this (and end at one, or at M).
+  size_t token_tile;
+  /// Ranges of weight rows given to `run` start at multiples of this (and end at one, or at N).
+  size_t row_tile;
+  /// How many rows one `run` should get when there are plenty: enough to reuse what it unpacks, few enough to balance.
+  size_t rows_per_task;
+
+  /// Bytes of a packed group; also the scratch that each thread needs in `run`. Both are 64-byte aligned.
+  size_t (*packed_bytes)(size_t tokens, size_t cols);
+  size_t (*scratch_bytes)(size_t tokens, size_t cols);
+
+  /// Packs tokens [first, last) of the group into their places in `packed`.
+  void (*pack)(const GemmInput& input, size_t first, size_t last, void* packed);
+  /// Rows [first, last) of the weight times all packed tokens.
+  void (*run)(const Weights& weights, size_t first, size_t last, const void* packed, size_t tokens,
+              const GemmOutput& output, void* scratch);
+};
+
+// ---------------------------------------------------------------------------------------------------------------
+// Matrix times a few vectors: decode. Bound by memory: every weight is read once, for all vectors.
+
+/// The most activations that one matrix-vector call takes; the operation splits larger groups.
+constexpr size_t kMaxVectors = 8;
+
+template <typename Weights>
+struct Matvec {
+  /// Ranges of weight rows given to `run` start at multiples of this (and end at one, or at N).
+  size_t row_tile;
+  /// Bytes of one prepared activation of K values (64-byte aligned).
+  size_t (*activation_bytes)(size_t cols);
+  /// Prepares columns [first, last) of one activation, `x` being its column 0; first and last are multiples of
+  /// `col_tile` (or last is K): threads may prepare one activation together.
+  size_t col_tile;
+  void (*prepare)(const float* x, size_t first, size_t last, size_t cols, void* activation);
+  /// out[v][n] = weight row n · activation v + bias[n], for n in [first, last) and v < vectors <= kMaxVectors.
+  void (*run)(const Weights& weights, size_t first, size_t last, const void* const* activations, size_t vectors,
+              const float* bias, float* const* out);
+};
+
+// ---------------------------------------------------------------------------------------------------------------
+
+/// One instruction set's arithmetic.
+struct Kernels {
+  const char* name;
+  /// For people: "AVX-512 VNNI".
+  const char* description;
+
+  Matvec<Mxfp4> matvec_mxfp4;
+  Matvec<Dense8> matvec_dense8;
+  Matvec<DenseBf16> matvec_bf16;
+
+  Gemm<Mxfp4> gemm_mxfp4;
+  Gemm<Dense8> gemm_dense8;
+  Gemm<DenseBf16> gemm_bf16;
+};
+
+}  // namespace gptoss
