@@ -14,8 +14,11 @@ export interface TensorView {
   readonly byteLength: number;
   /** Where the bytes lie, when they lie in a local file: a backend may memory-map them instead of calling `read`. */
   readonly location?: { readonly path: string; readonly offset: number };
-  /** The tensor's bytes, little-endian. Reads the file each time it is called; the caller decides what to keep. */
-  read(): Promise<Uint8Array>;
+  /**
+   * The tensor's bytes, little-endian, or those in `[start, end)` so that large tensors can be streamed. Reads the file
+   * each time it is called; the caller decides what to keep.
+   */
+  read(start?: number, end?: number): Promise<Uint8Array>;
 }
 
 export function elementCount(shape: readonly number[]): number {
