@@ -18,6 +18,12 @@ export interface Matrix {
   readonly cols: number;
 }
 
+/**
+ * What a matrix is for, so that a backend can choose how to hold it: `linear` multiplies activations and may be held in
+ * fewer bits; `embed` is only looked up; `route` decides between experts, where rounding would change the choice.
+ */
+export type MatrixUse = "linear" | "embed" | "route";
+
 /** A weight of one dimension: a bias, a norm's scale, the sinks. */
 export interface Vector {
   readonly length: number;
@@ -128,7 +134,8 @@ export interface Backend {
   /** For people: which kernels run and why. */
   readonly description: string;
 
-  loadMatrix(view: TensorView): Promise<Matrix>;
+  /** `use` is `linear` where it is not given. Any matrix works in any operation; another use only costs speed or bits. */
+  loadMatrix(view: TensorView, use?: MatrixUse): Promise<Matrix>;
   loadVector(view: TensorView): Promise<Vector>;
   loadExperts(views: ExpertViews): Promise<Experts>;
   /** Bytes that `createCache(spec)` will take: what a command needs can be said before it is taken. */

@@ -9,6 +9,7 @@ export type {
   KvCache,
   KvCacheSpec,
   Matrix,
+  MatrixUse,
   MoeOptions,
   Mxfp4View,
   Rotation,
