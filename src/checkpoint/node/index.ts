@@ -1,18 +1,9 @@
+export { openFile } from "./file-source.ts";
+export { type CheckpointFolder, type OpenTensors, openTensors, readFolder } from "./folder.ts";
+export { openCheckpoint } from "./open.ts";
+
 import { assert } from "../../base/index.ts";
-import type { ByteSource, Checkpoint, Layout, ModelConfig } from "../index.ts";
-
-/**
- * Opens a folder in the Hugging Face layout (sharded with an index, or one `model.safetensors`) or the original layout
- * (also given as the parent of `original/`). Reads only headers; every tensor's dtype and shape is checked.
- */
-export async function openCheckpoint(_path: string): Promise<Checkpoint> {
-  assert(false, "not written yet");
-}
-
-/** A local file, read by position; refuses folders and devices. */
-export async function openFile(_path: string): Promise<ByteSource> {
-  assert(false, "not written yet");
-}
+import type { Layout, ModelConfig } from "../index.ts";
 
 export interface SynthesizeOptions {
   readonly config: ModelConfig;
