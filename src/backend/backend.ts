@@ -2,7 +2,8 @@
 // An operation only enqueues; `read` is the one call that waits. Errors of enqueued work surface at the next `read`.
 // A backend never knows checkpoints, what a token means, or who owns a sequence.
 //
-// Glossary: T tokens (rows of the batch), D hidden size, H query heads, K key-value heads, E experts, V vocabulary.
+// Glossary: T tokens (rows of the batch; may be 0), D hidden size, H query heads, K key-value heads, E experts,
+// V vocabulary.
 
 import type { TensorView } from "../base/index.ts";
 
