@@ -1,0 +1,115 @@
+// Byte-pair merging of one piece: while some two neighbours have a merge, apply the earliest merge in the list, leftmost
+// first. Two ways to the same tokens: a scan for short pieces, a heap for long ones, so that a megabyte of one letter
+// costs n log n.
+
+import { type MergeLookup, mergeLookup } from "./hash.ts";
+import { minHeap } from "./heap.ts";
+
+/** Merge `i` turns the neighbours `left[i]`, `right[i]` into `result[i]`; earlier merges go first. */
+export interface MergeList {
+  readonly left: Int32Array;
+  readonly right: Int32Array;
+  readonly result: Int32Array;
+}
+
+/** Appends the tokens of the piece `bytes[start, end)` to `tokens`. */
+export type PieceMerger = (bytes: Uint8Array, start: number, end: number, tokens: number[]) => void;
+
+/** Above this a heap is faster than scanning for the lowest merge. */
+const maxScannedBytes = 32;
+
+const noMerge = 0x7fffffff;
+
+/** `byteTokens`: [256], the token of each single byte. */
+export function pieceMerger(byteTokens: Int32Array, merges: MergeList): PieceMerger {
+  const find = mergeLookup(merges.left, merges.right);
+  const scan = scanningMerger(byteTokens, merges, find);
+  const heap = heapMerger(byteTokens, merges, find);
+  return (bytes, start, end, tokens) =>
+    end - start <= maxScannedBytes ? scan(bytes, start, end, tokens) : heap(bytes, start, end, tokens);
+}
+
+export function scanningMerger(byteTokens: Int32Array, merges: MergeList, find: MergeLookup): PieceMerger {
+  const symbols = new Int32Array(maxScannedBytes);
+  // ranks[i] is the merge of symbols i and i + 1.
+  const ranks = new Int32Array(maxScannedBytes);
+  const rankAt = (i: number): number => {
+    const merge = find(symbols[i], symbols[i + 1]);
+    return merge < 0 ? noMerge : merge;
+  };
+
+  return (bytes, start, end, tokens) => {
+    let count = end - start;
+    for (let i = 0; i < count; i++) symbols[i] = byteTokens[bytes[start + i]];
+    for (let i = 0; i + 1 < count; i++) ranks[i] = rankAt(i);
+    while (count > 1) {
+      let best = 0;
+      for (let i = 1; i + 1 < count; i++) if (ranks[i] < ranks[best]) best = i;
+      const merge = ranks[best];
+      if (merge === noMerge) break;
+      symbols[best] = merges.result[merge];
+      count--;
+      for (let i = best + 1; i < count; i++) {
+        symbols[i] = symbols[i + 1];
+        ranks[i] = ranks[i + 1];
+      }
+      if (best > 0) ranks[best - 1] = rankAt(best - 1);
+      if (best + 1 < count) ranks[best] = rankAt(best);
+    }
+    for (let i = 0; i < count; i++) tokens.push(symbols[i]);
+  };
+}
+
+/** Pieces up to this long share their working memory; a longer one gives its own back. */
+const maxKeptBytes = 4096;
+
+export function heapMerger(byteTokens: Int32Array, merges: MergeList, find: MergeLookup): PieceMerger {
+  const kept = pieceMemory(maxKeptBytes);
+  return (bytes, start, end, tokens) => {
+    const count = end - start;
+    const memory = count <= maxKeptBytes ? kept : pieceMemory(count);
+    const { symbols, next, previous, ranks, heap } = memory;
+
+    const rank = (i: number): void => {
+      const merge = next[i] < count ? find(symbols[i], symbols[next[i]]) : -1;
+      ranks[i] = merge < 0 ? noMerge : merge;
+      if (merge >= 0) heap.push(merge * positions + i);
+    };
+
+    for (let i = 0; i < count; i++) {
+      symbols[i] = byteTokens[bytes[start + i]];
+      next[i] = i + 1;
+      previous[i] = i - 1;
+    }
+    heap.clear();
+    for (let i = 0; i < count; i++) rank(i);
+    for (let key = heap.pop(); key !== undefined; key = heap.pop()) {
+      const merge = Math.floor(key / positions);
+      const i = key - merge * positions;
+      // A symbol that has changed since has another merge by now: symbols only grow.
+      if (ranks[i] !== merge) continue;
+      const gone = next[i];
+      ranks[gone] = noMerge;
+      symbols[i] = merges.result[merge];
+      next[i] = next[gone];
+      if (next[i] < count) previous[next[i]] = i;
+      rank(i);
+      if (previous[i] >= 0) rank(previous[i]);
+    }
+    for (let i = 0; i < count; i = next[i]) tokens.push(symbols[i]);
+  };
+}
+
+/** A heap key is merge * positions + position: a string has fewer positions, and the product stays exact. */
+const positions = 2 ** 31;
+
+function pieceMemory(length: number) {
+  return {
+    symbols: new Int32Array(length),
+    next: new Int32Array(length),
+    previous: new Int32Array(length),
+    ranks: new Int32Array(length),
+    // One key per neighbouring pair, and each merge takes one key and adds two.
+    heap: minHeap(2 * length),
+  };
+}
