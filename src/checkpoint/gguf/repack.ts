@@ -1,0 +1,114 @@
+// Rearranging values between the Hugging Face and the GGUF layouts: bytes in, bytes out. MXFP4 keeps every bit.
+
+import { bf16ToF32, f32ToF16 } from "../../base/index.ts";
+
+const hfBlockBytes = 16;
+const ggufBlockBytes = 17;
+const q8Values = 32;
+const q8Bytes = 34;
+
+/**
+ * MXFP4 rows: `blocks` `[rows, blocksPerRow, 16]` with even elements in low nibbles, and `scales` `[rows,
+ * blocksPerRow]` → GGUF's 17-byte blocks, exponent first, elements 0..15 in low and 16..31 in high nibbles. Takes every
+ * `stride`-th row from `first` on: gate and linear rows alternate in one layout and lie apart in the other.
+ */
+export function mxfp4ToGguf(
+  blocks: Uint8Array,
+  scales: Uint8Array,
+  { blocksPerRow, first = 0, stride = 1 }: { blocksPerRow: number; first?: number; stride?: number },
+): Uint8Array {
+  const rows = Math.ceil((scales.length / blocksPerRow - first) / stride);
+  const out = new Uint8Array(rows * blocksPerRow * ggufBlockBytes);
+  let to = 0;
+  for (let row = 0; row < rows; row++) {
+    const block = (first + row * stride) * blocksPerRow;
+    for (let b = block; b < block + blocksPerRow; b++) {
+      const from = b * hfBlockBytes;
+      out[to] = scales[b];
+      for (let i = 0; i < 8; i++) {
+        const a = blocks[from + i]; // elements 2i and 2i+1
+        const c = blocks[from + 8 + i]; // elements 16+2i and 17+2i
+        out[to + 1 + 2 * i] = (a & 15) | ((c & 15) << 4);
+        out[to + 2 + 2 * i] = (a >>> 4) | (c & 0xf0);
+      }
+      to += ggufBlockBytes;
+    }
+  }
+  return out;
+}
+
+/** The inverse of `mxfp4ToGguf`: writes the rows of `gguf` into every `stride`-th row of `blocks` and `scales`. */
+export function mxfp4FromGguf(
+  gguf: Uint8Array,
+  into: { readonly blocks: Uint8Array; readonly scales: Uint8Array },
+  { blocksPerRow, first = 0, stride = 1 }: { blocksPerRow: number; first?: number; stride?: number },
+): void {
+  const { blocks, scales } = into;
+  const rows = gguf.length / (blocksPerRow * ggufBlockBytes);
+  let from = 0;
+  for (let row = 0; row < rows; row++) {
+    const block = (first + row * stride) * blocksPerRow;
+    for (let b = block; b < block + blocksPerRow; b++) {
+      const to = b * hfBlockBytes;
+      scales[b] = gguf[from];
+      for (let i = 0; i < 8; i++) {
+        const even = gguf[from + 1 + 2 * i];
+        const odd = gguf[from + 2 + 2 * i];
+        blocks[to + i] = (even & 15) | ((odd & 15) << 4);
+        blocks[to + 8 + i] = (even >>> 4) | (odd & 0xf0);
+      }
+      from += ggufBlockBytes;
+    }
+  }
+}
+
+/** BF16 bytes → Q8_0 bytes: an f16 scale and 32 signed bytes a block; ggml's quantize_row_q8_0 rounds half away. */
+export function bf16ToQ8(bytes: Uint8Array): Uint8Array {
+  const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+  const blocks = bytes.length / 2 / q8Values;
+  const out = new Uint8Array(blocks * q8Bytes);
+  const values = new Float32Array(q8Values);
+  for (let b = 0; b < blocks; b++) {
+    let largest = 0;
+    for (let i = 0; i < q8Values; i++) {
+      values[i] = bf16ToF32(view.getUint16((b * q8Values + i) * 2, true));
+      largest = Math.max(largest, Math.abs(values[i]));
+    }
+    const scale = Math.fround(largest / 127);
+    const inverse = scale === 0 ? 0 : Math.fround(1 / scale);
+    const bits = f32ToF16(scale);
+    const at = b * q8Bytes;
+    out[at] = bits & 0xff;
+    out[at + 1] = bits >>> 8;
+    for (let i = 0; i < q8Values; i++) {
+      const scaled = Math.fround(values[i] * inverse);
+      out[at + 2 + i] = Math.sign(scaled) * Math.floor(Math.abs(scaled) + 0.5);
+    }
+  }
+  return out;
+}
+
+/** BF16 bytes → F32 bytes. */
+export function bf16ToF32Bytes(bytes: Uint8Array): Uint8Array {
+  const out = new Uint8Array(bytes.length * 2);
+  for (let i = 0; i < bytes.length / 2; i++) {
+    out[4 * i + 2] = bytes[2 * i];
+    out[4 * i + 3] = bytes[2 * i + 1];
+  }
+  return out;
+}
+
+/** Every `stride`-th element of `elementBytes` bytes, from element `first` on. */
+export function strided(
+  bytes: Uint8Array,
+  elementBytes: number,
+  { first, stride }: { first: number; stride: number },
+): Uint8Array {
+  const count = Math.ceil((bytes.length / elementBytes - first) / stride);
+  const out = new Uint8Array(count * elementBytes);
+  for (let i = 0; i < count; i++) {
+    const from = (first + i * stride) * elementBytes;
+    for (let b = 0; b < elementBytes; b++) out[i * elementBytes + b] = bytes[from + b];
+  }
+  return out;
+}
