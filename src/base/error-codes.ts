@@ -19,6 +19,7 @@ export type ErrorCode =
   | "checkpoint/wrong-shape"
   | "checkpoint/io"
   | "checkpoint/disk-full"
+  | "checkpoint/exists"
   // backend
   | "backend/unsupported"
   | "backend/bad-shape"
@@ -33,6 +34,8 @@ export type ErrorCode =
   | "model/cache-full"
   // engine
   | "engine/bad-request"
+  | "engine/bad-logits"
+  | "engine/overloaded"
   | "engine/closed"
   // agent
   | "agent/bad-tool"

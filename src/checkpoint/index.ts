@@ -1,5 +1,6 @@
 export { type ByteSource, bytesSource } from "./byte-source.ts";
 export type { Checkpoint, Layout } from "./checkpoint.ts";
+export { type CheckpointFilesOptions, checkpointFiles } from "./checkpoint-files.ts";
 export type { ModelConfig, RopeConfig } from "./config.ts";
 export {
   bytesReadPerToken,
@@ -9,6 +10,10 @@ export {
   type ParameterCounts,
   parameterCounts,
 } from "./counts.ts";
+export { type FileStream, type NamedFile, safetensorsFile, textFile } from "./file-stream.ts";
+export { formatConfig, formatGenerationConfig } from "./format-config.ts";
 export { inventory, type Part, type StoredTensor, storedTensors, type TensorSpec } from "./inventory.ts";
 export type { JsonFile } from "./json.ts";
 export { parseConfig } from "./parse-config.ts";
+export { type ShapeName, shapeNames, shapes } from "./shapes.ts";
+export { syntheticTensors } from "./synth/synthetic-tensors.ts";

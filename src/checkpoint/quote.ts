@@ -5,7 +5,6 @@
 export function quote(text: string, maxLength = 120): string {
   const short = text.length > maxLength ? `${text.slice(0, maxLength)}…` : text;
   return JSON.stringify(short).replace(
-    // biome-ignore lint/suspicious/noControlCharactersInRegex: JSON leaves DEL and the C1 controls as they are
     /[\u007f-\u009f]/g,
     (control) => `\\u${control.charCodeAt(0).toString(16).padStart(4, "0")}`,
   );

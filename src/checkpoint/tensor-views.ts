@@ -2,6 +2,7 @@
 
 import { assert, bytesPerElement, type DType, type TensorView } from "../base/index.ts";
 import type { ByteSource } from "./byte-source.ts";
+import type { TensorHeading } from "./safetensors/encode-header.ts";
 
 export interface TensorPlace {
   readonly name: string;
@@ -54,4 +55,26 @@ export function isViewable<T extends { readonly dtype: string }>(
   entry: T,
 ): entry is T & { readonly dtype: DType } {
   return Object.hasOwn(bytesPerElement, entry.dtype);
+}
+
+/** Rows of several views, one after the other: the inverse of `rowsOf`. */
+export function concatenated(heading: TensorHeading, views: readonly TensorView[]): TensorView {
+  const { name, dtype, shape, byteLength } = heading;
+  return {
+    name,
+    dtype,
+    shape,
+    byteLength,
+    read: async (start = 0, end = byteLength) => {
+      const bytes = new Uint8Array(end - start);
+      let first = 0;
+      for (const view of views) {
+        const from = Math.max(start, first);
+        const to = Math.min(end, first + view.byteLength);
+        if (from < to) bytes.set(await view.read(from - first, to - first), from - start);
+        first += view.byteLength;
+      }
+      return bytes;
+    },
+  };
 }

@@ -12,14 +12,10 @@ import { parseShardIndex } from "../shard-index.ts";
 import { isViewable, tensorView } from "../tensor-views.ts";
 import { openFile } from "./file-source.ts";
 import { ioError } from "./io-error.ts";
+import { maxTokenizerBytes, readText } from "./text-file.ts";
 
-export const indexName = "model.safetensors.index.json";
-export const singleName = "model.safetensors";
-
-/** The index of gpt-oss-120b has 70 KB; this keeps a hostile file from filling the memory. */
-const maxJsonBytes = 4 * 2 ** 20;
-/** o200k_harmony's own has 28 MB. */
-const maxTokenizerBytes = 256 * 2 ** 20;
+const indexName = "model.safetensors.index.json";
+const singleName = "model.safetensors";
 
 /** A folder that holds `config.json` and safetensors files. */
 export interface CheckpointFolder {
@@ -42,9 +38,9 @@ export async function readFolder(path: string): Promise<CheckpointFolder> {
   const folder = await findFolder(path);
   // A repository keeps these two at its root, for both layouts.
   const root = basename(folder) === "original" ? dirname(folder) : folder;
-  const beside = async (name: string, maxBytes: number): Promise<JsonFile | undefined> =>
+  const beside = async (name: string, maxBytes?: number): Promise<JsonFile | undefined> =>
     (await readText(join(folder, name), maxBytes)) ?? (await readText(join(root, name), maxBytes));
-  const config = await readText(join(folder, "config.json"), maxJsonBytes);
+  const config = await readText(join(folder, "config.json"));
   if (!config)
     throw new GptOssError("checkpoint/not-found", {
       message: `${folder}: has weights but no config.json`,
@@ -53,14 +49,14 @@ export async function readFolder(path: string): Promise<CheckpointFolder> {
   return {
     path: folder,
     config,
-    generationConfig: await beside("generation_config.json", maxJsonBytes),
+    generationConfig: await beside("generation_config.json"),
     tokenizer: await beside("tokenizer.json", maxTokenizerBytes),
   };
 }
 
 /** Opens the weight files and reads their headers. */
 export async function openTensors(folder: string): Promise<OpenTensors> {
-  const index = await readText(join(folder, indexName), maxJsonBytes);
+  const index = await readText(join(folder, indexName));
   // Transformers, too, prefers a single file to an index beside it.
   const names = await weightFiles(folder);
   if (index && !names.includes(singleName)) return openShards(folder, index);
@@ -157,29 +153,5 @@ async function weightFiles(folder: string): Promise<string[]> {
     const failure = ioError(error, folder);
     if (failure.code === "checkpoint/not-found") return [];
     throw failure;
-  }
-}
-
-/** The text of a file, or undefined when there is none. */
-async function readText(path: string, maxBytes: number): Promise<JsonFile | undefined> {
-  let source: ByteSource;
-  try {
-    source = await openFile(path);
-  } catch (error) {
-    if (GptOssError.isInstance(error) && error.code === "checkpoint/not-found") return undefined;
-    throw error;
-  }
-  try {
-    if (source.size > maxBytes)
-      throw new GptOssError("checkpoint/io", {
-        message: `${path}: has ${source.size} bytes; expected at most ${maxBytes}`,
-        hint: "this is not the file that its name says",
-      });
-    const bytes = await source.read(0, source.size);
-    return { name: path, text: new TextDecoder("utf-8", { fatal: true }).decode(bytes) };
-  } catch (error) {
-    throw ioError(error, path);
-  } finally {
-    await source.close();
   }
 }
