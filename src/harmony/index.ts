@@ -23,6 +23,13 @@ export {
   toolRecipients,
   type UserMessage,
 } from "./conversation.ts";
+export {
+  type ContentJson,
+  type ConversationJson,
+  conversationFromJson,
+  conversationToJson,
+  type MessageJson,
+} from "./conversation-json.ts";
 export type {
   HarmonyEvent,
   MessageEnd,
@@ -34,3 +41,21 @@ export type {
   TextDelta,
   TextMessage,
 } from "./events.ts";
+export { type SampledHistory, sampledHistory } from "./history.ts";
+export { createParser, type Parser, type ParserOptions, parseTokens } from "./parser.ts";
+export {
+  type CompletionOptions,
+  type Prefill,
+  prefillTokens,
+  type RenderOptions,
+  renderConversation,
+  renderForCompletion,
+  renderForTraining,
+  renderMessage,
+  type SampledTokens,
+  stopTokens,
+  type TrainingOptions,
+  type TrainingRendering,
+} from "./render.ts";
+export { schemaText } from "./schema-text.ts";
+export { browserNamespace, pythonNamespace } from "./tools-text.ts";
