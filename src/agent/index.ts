@@ -1,0 +1,23 @@
+export type {
+  AgentEvent,
+  AgentNote,
+  AssistantText,
+  MessageEvent,
+  MessageKind,
+  NoteEvent,
+  RunEnd,
+  RunFinishReason,
+  SampledLogprob,
+  ToolCall,
+  ToolCallDelta,
+  ToolCallEnd,
+  ToolCallStart,
+  ToolResult,
+  TurnEnd,
+  TurnStart,
+  Usage,
+} from "./events.ts";
+export { type Answer, createFold, type Fold, fold } from "./fold.ts";
+export type { AgentRequest, Effort, SampledMemory } from "./request.ts";
+export { type AgentModel, runAgent } from "./run.ts";
+export { type FunctionTool, type ToolContext, type ToolOptions, type ToolSet, tool } from "./tool.ts";

@@ -1,0 +1,170 @@
+// The loop: render → generate → parse → run tools → render. The only place where text, tools and tokens meet; knows
+// nothing of HTTP, of terminals, or of where tokens come from.
+
+import type { Engine } from "../engine/index.ts";
+import {
+  type Message,
+  type Prefill,
+  prefillTokens,
+  renderForCompletion,
+  sampledHistory,
+  stopTokens,
+  toolRecipients,
+} from "../harmony/index.ts";
+import type { Tokenizer } from "../tokenizer/index.ts";
+import { answerCalls, isPending, refuseCalls, type ToolOffer } from "./calls.ts";
+import {
+  type AgentEvent,
+  addUsage,
+  noUsage,
+  type RunFinishReason,
+  type ToolCall,
+  type Usage,
+} from "./events.ts";
+import { type AgentRequest, openConversation, type SampledMemory } from "./request.ts";
+import type { KeptMessage } from "./translate.ts";
+import { sampleTurn, type TurnOptions } from "./turn.ts";
+
+/** What answers. */
+export interface AgentModel {
+  readonly engine: Engine;
+  readonly tokenizer: Tokenizer;
+  /** Ids that end sampling beside harmony's own: those of the checkpoint. */
+  readonly stopTokens?: readonly number[];
+}
+
+const defaultMaxTurns = 32;
+
+/**
+ * Lets the model continue a conversation, calling functions until it has an answer. What it samples is data: nothing of
+ * it makes this throw. Throws for requests that cannot be run: `agent/bad-tool`, `harmony/bad-conversation`,
+ * `engine/bad-request`.
+ *
+ * @example
+ * const messages = [{ role: "user", content: "What is 47 + 85?" }];
+ * for await (const event of runAgent({ engine, tokenizer }, { messages, effort: "low" })) {
+ *   if (event.type === "text-delta") process.stdout.write(event.text);
+ * }
+ */
+export async function* runAgent(model: AgentModel, request: AgentRequest): AsyncGenerator<AgentEvent, void> {
+  const { maxTurns = defaultMaxTurns, signal } = request;
+  const run = openRun(model, request);
+  const end = (finishReason: RunFinishReason, pendingCalls: readonly ToolCall[] = []): AgentEvent => ({
+    type: "run-end",
+    finishReason,
+    usage: run.usage,
+    pendingCalls,
+  });
+
+  for (let turn = 0; ; turn++) {
+    const isLast = turn >= maxTurns - 1;
+    if (isLast && turn > 0 && !run.isForced) yield forceAnswer(run, "turn-limit");
+    const options = turnOptions(run);
+    const promptTokens = options.request.tokens.length;
+    // On the first turn the engine says what is wrong with such a request; later it is the run that grew too long.
+    const isFull = promptTokens >= model.engine.contextLength || options.request.maxTokens === 0;
+    if (turn > 0 && isFull) return yield end("length");
+
+    yield { type: "turn-start", turn, promptTokens };
+    const { finishReason, usage, tokens, kept } = yield* sampleTurn(options);
+    yield { type: "turn-end", finishReason, usage, tokens };
+    run.usage = addUsage(run.usage, usage);
+    append(run, kept);
+
+    const calls = kept.flatMap(({ call }) => call ?? []);
+    const pending = calls.filter((call) => isPending(call, run.offer));
+    const isOver = finishReason !== "stop" || (isLast && pending.length === 0);
+    const results = isOver
+      ? refuseCalls(calls, "the call was not run, because the run ended here")
+      : await answerCalls(calls, run.offer, signal);
+    for (const result of results) {
+      run.conversation.push(result.message);
+      yield result;
+    }
+    if (finishReason !== "stop") return yield end(finishReason);
+    if (signal?.aborted && calls.length > 0) return yield end("aborted");
+    if (pending.length > 0) return yield end("tool-calls", pending);
+    if (calls.length > 0 && isLast) return yield end("length");
+    if (calls.length > 0) continue;
+    if (run.isForced || isLast || !isSilent(kept)) return yield end("stop");
+    yield forceAnswer(run, "no-answer");
+  }
+}
+
+interface Run {
+  readonly model: AgentModel;
+  readonly request: AgentRequest;
+  readonly conversation: Message[];
+  readonly offer: ToolOffer;
+  readonly memory: SampledMemory;
+  usage: Usage;
+  /** Turns begin inside the final channel. */
+  isForced: boolean;
+}
+
+function openRun(model: AgentModel, request: AgentRequest): Run {
+  const conversation = openConversation(request);
+  return {
+    model,
+    request,
+    conversation: [...conversation],
+    offer: { tools: request.tools ?? {}, recipients: toolRecipients(conversation) },
+    memory: request.memory ?? new Map(),
+    usage: noUsage,
+    isForced: request.effort === "none",
+  };
+}
+
+/** Skips, or ends, the reasoning: what the model samples next is its answer. */
+const finalChannel: Prefill = { channel: "final" };
+
+function forceAnswer(run: Run, reason: "turn-limit" | "no-answer"): AgentEvent {
+  run.isForced = true;
+  return { type: "note", note: { kind: "answer-forced", reason } };
+}
+
+function turnOptions({ model, request, conversation, offer, memory, usage, isForced }: Run): TurnOptions {
+  const { engine, tokenizer } = model;
+  const { maxTokens, sampling, topLogprobs, signal } = request;
+  const prefill = isForced ? { prefill: finalChannel } : {};
+  return {
+    engine,
+    tokenizer,
+    prefill: isForced ? prefillTokens(finalChannel, tokenizer) : [],
+    recipients: offer.recipients,
+    request: {
+      tokens: renderForCompletion(conversation, tokenizer, { sampled: memory, ...prefill }),
+      stopTokens: stopTokensOf(model),
+      ...(maxTokens !== undefined && { maxTokens: maxTokens - usage.outputTokens }),
+      ...(sampling && { sampling }),
+      ...(topLogprobs !== undefined && { topLogprobs }),
+      ...(signal && { signal }),
+    },
+  };
+}
+
+/** `<|end|>` ends a message, never a turn, even where a checkpoint lists it. */
+function stopTokensOf({ tokenizer, stopTokens: own = [] }: AgentModel): number[] {
+  const all = new Set<number>([...stopTokens(tokenizer), ...own]);
+  all.delete(tokenizer.special.end);
+  return [...all];
+}
+
+/** Adds what was said to the conversation, and to the memory in which tokens it was said. */
+function append({ conversation, memory, model }: Run, kept: readonly KeptMessage[]): void {
+  const { sampled } = sampledHistory(
+    kept.map(({ parsed }) => parsed),
+    model.tokenizer,
+  );
+  for (const { message, parsed } of kept) {
+    conversation.push(message);
+    const tokens = sampled.get(parsed.message);
+    if (tokens && message === parsed.message) memory.set(message, tokens);
+  }
+}
+
+/** The model stopped while it was thinking, or calling nobody. */
+function isSilent(kept: readonly KeptMessage[]): boolean {
+  const last = kept.at(-1);
+  return last === undefined || last.kind === "reasoning" || last.parsed.terminator === "call";
+}
