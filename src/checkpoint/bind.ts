@@ -5,15 +5,13 @@ import type { Layout } from "./checkpoint.ts";
 import type { ModelConfig } from "./config.ts";
 import { type StoredTensor, storedTensors } from "./inventory.ts";
 import { quote } from "./quote.ts";
+import type { CollectedTensors } from "./safetensors/collect.ts";
 import { rowsOf } from "./tensor-views.ts";
 
-export interface StoredTensors {
+export interface StoredTensors extends CollectedTensors {
   /** What to call the checkpoint in errors. */
   readonly name: string;
   readonly layout: Layout;
-  readonly tensors: ReadonlyMap<string, TensorView>;
-  /** Tensors of storage types that no layout uses, and so cannot be viewed: name → dtype. */
-  readonly unreadable: ReadonlyMap<string, string>;
 }
 
 /** Dense tensors are published as BF16, but fine-tunes come in other floats. MXFP4 has one form. */

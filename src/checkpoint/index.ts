@@ -10,10 +10,13 @@ export {
   type ParameterCounts,
   parameterCounts,
 } from "./counts.ts";
+export { type CheckpointParts, createCheckpoint } from "./create-checkpoint.ts";
 export { type FileStream, type NamedFile, safetensorsFile, textFile } from "./file-stream.ts";
 export { formatConfig, formatGenerationConfig } from "./format-config.ts";
 export { inventory, type Part, type StoredTensor, storedTensors, type TensorSpec } from "./inventory.ts";
 export type { JsonFile } from "./json.ts";
 export { parseConfig } from "./parse-config.ts";
+export { type CollectedTensors, collectTensors } from "./safetensors/collect.ts";
 export { type ShapeName, shapeNames, shapes } from "./shapes.ts";
+export { parseShardIndex, type ShardIndex } from "./shard-index.ts";
 export { syntheticTensors } from "./synth/synthetic-tensors.ts";

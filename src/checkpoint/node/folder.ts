@@ -2,14 +2,12 @@
 // What the tensors should be is not known here.
 
 import { readdir, stat } from "node:fs/promises";
-import { basename, dirname, join } from "node:path";
-import { GptOssError, type TensorView } from "../../base/index.ts";
+import { basename, dirname, join, resolve } from "node:path";
+import { GptOssError } from "../../base/index.ts";
 import type { ByteSource } from "../byte-source.ts";
 import type { JsonFile } from "../json.ts";
-import { quote } from "../quote.ts";
-import { readSafetensorsHeader } from "../safetensors/header.ts";
+import { type CollectedTensors, collectTensors } from "../safetensors/collect.ts";
 import { parseShardIndex } from "../shard-index.ts";
-import { isViewable, tensorView } from "../tensor-views.ts";
 import { openFile } from "./file-source.ts";
 import { ioError } from "./io-error.ts";
 import { maxTokenizerBytes, readText } from "./text-file.ts";
@@ -25,17 +23,14 @@ export interface CheckpointFolder {
   readonly tokenizer: JsonFile | undefined;
 }
 
-/** Tensors of all weight files of a folder. */
-export interface OpenTensors {
-  readonly tensors: ReadonlyMap<string, TensorView>;
-  /** Tensors of storage types that cannot be viewed: name → dtype. */
-  readonly unreadable: ReadonlyMap<string, string>;
+/** Tensors of all weight files of a folder, as the files name them; whether they make a model is not checked. */
+export interface OpenTensors extends CollectedTensors {
   close(): Promise<void>;
 }
 
 /** Reads the JSON files of the folder, or of the `original/` inside it when the weights are there. */
 export async function readFolder(path: string): Promise<CheckpointFolder> {
-  const folder = await findFolder(path);
+  const folder = await findFolder(resolve(path));
   // A repository keeps these two at its root, for both layouts.
   const root = basename(folder) === "original" ? dirname(folder) : folder;
   const beside = async (name: string, maxBytes?: number): Promise<JsonFile | undefined> =>
@@ -56,62 +51,24 @@ export async function readFolder(path: string): Promise<CheckpointFolder> {
 
 /** Opens the weight files and reads their headers. */
 export async function openTensors(folder: string): Promise<OpenTensors> {
-  const index = await readText(join(folder, indexName));
+  const present = await weightFiles(folder);
   // Transformers, too, prefers a single file to an index beside it.
-  const names = await weightFiles(folder);
-  if (index && !names.includes(singleName)) return openShards(folder, index);
-  return openAll(folder, names.includes(singleName) ? [singleName] : names);
-}
+  const isSingle = present.includes(singleName);
+  const indexFile = isSingle ? undefined : await readText(join(folder, indexName));
+  const index = indexFile && parseShardIndex(indexFile);
+  const names = isSingle ? [singleName] : index ? [...new Set(index.shardOf.values())].sort() : present;
 
-async function openShards(folder: string, index: JsonFile): Promise<OpenTensors> {
-  const shardOf = parseShardIndex(index);
-  const open = await openAll(folder, [...new Set(shardOf.values())].sort(), (tensor, shard) => {
-    const expected = shardOf.get(tensor);
-    return expected === undefined || expected === shard;
-  });
-  for (const [tensor, shard] of shardOf) {
-    if (open.tensors.has(tensor) || open.unreadable.has(tensor)) continue;
-    await open.close();
-    throw new GptOssError("checkpoint/bad-index", {
-      message: `${index.name}: tensor ${quote(tensor)} should be in ${quote(shard)}, which does not have it`,
-      hint: "index and shards are of different models; fetch them again",
-    });
-  }
-  return open;
-}
-
-/** Opens each file; `isWanted` says which of two copies of a tensor counts. */
-async function openAll(
-  folder: string,
-  names: readonly string[],
-  isWanted: (tensor: string, file: string) => boolean = () => true,
-): Promise<OpenTensors> {
-  const sources: ByteSource[] = [];
+  const files = new Map<string, ByteSource>();
   const close = async (): Promise<void> => {
-    await Promise.all(sources.map((source) => source.close()));
+    await Promise.all([...files.values()].map((source) => source.close()));
   };
-  const tensors = new Map<string, TensorView>();
-  const unreadable = new Map<string, string>();
   try {
-    for (const name of names) {
-      const source = await openShard(join(folder, name));
-      sources.push(source);
-      for (const entry of (await readSafetensorsHeader(source)).tensors) {
-        if (!isWanted(entry.name, name)) continue;
-        if (tensors.has(entry.name) || unreadable.has(entry.name))
-          throw new GptOssError("checkpoint/bad-tensor", {
-            message: `${source.name}: tensor ${quote(entry.name)} is in another file of the folder, too`,
-            hint: "remove the files that belong to another model",
-          });
-        if (isViewable(entry)) tensors.set(entry.name, tensorView(source, entry));
-        else unreadable.set(entry.name, entry.dtype);
-      }
-    }
+    for (const name of names) files.set(name, await openShard(join(folder, name)));
+    return { ...(await collectTensors(files, index)), close };
   } catch (error) {
     await close();
     throw error;
   }
-  return { tensors, unreadable, close };
 }
 
 async function openShard(path: string): Promise<ByteSource> {

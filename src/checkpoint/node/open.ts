@@ -1,8 +1,5 @@
-import { GptOssError } from "../../base/index.ts";
-import { bindTensors, layoutOf } from "../bind.ts";
 import type { Checkpoint } from "../checkpoint.ts";
-import { parseConfig } from "../parse-config.ts";
-import { quote } from "../quote.ts";
+import { createCheckpoint } from "../create-checkpoint.ts";
 import { openTensors, readFolder } from "./folder.ts";
 
 /**
@@ -11,28 +8,11 @@ import { openTensors, readFolder } from "./folder.ts";
  */
 export async function openCheckpoint(path: string): Promise<Checkpoint> {
   const folder = await readFolder(path);
-  const config = parseConfig(folder.config, folder.generationConfig);
-  const open = await openTensors(folder.path);
+  const tensors = await openTensors(folder.path);
   try {
-    const layout = layoutOf(open.tensors);
-    const bound = bindTensors(config, { ...open, name: folder.path, layout });
-    return {
-      path: folder.path,
-      layout,
-      config,
-      files: [...open.tensors.values()],
-      tokenizerJson: folder.tokenizer?.text,
-      tensor: (name) => {
-        const view = bound.get(name);
-        if (view) return view;
-        throw new GptOssError("checkpoint/missing-tensor", {
-          message: `${folder.path}: a model of this shape has no tensor ${quote(name)}`,
-        });
-      },
-      close: open.close,
-    };
+    return createCheckpoint({ ...folder, ...tensors });
   } catch (error) {
-    await open.close();
+    await tensors.close();
     throw error;
   }
 }
