@@ -1,6 +1,6 @@
 // A model's weights as the backend's handles, under the names that the forward pass uses.
 
-import type { Backend, Experts, Matrix, Vector } from "../backend/index.ts";
+import type { Backend, Experts, Matrix, MatrixUse, Vector } from "../backend/index.ts";
 import type { TensorView } from "../base/index.ts";
 import type { Checkpoint } from "../checkpoint/index.ts";
 
@@ -65,16 +65,16 @@ export async function loadWeights(
     onProgress?.({ loadedBytes, totalBytes });
     return weight;
   };
-  const matrix = (name: string): Promise<Matrix> => {
+  const matrix = (name: string, use: MatrixUse = "linear"): Promise<Matrix> => {
     const view = checkpoint.tensor(name);
-    return load([view], () => backend.loadMatrix(view));
+    return load([view], () => backend.loadMatrix(view, use));
   };
   const vector = (name: string): Promise<Vector> => {
     const view = checkpoint.tensor(name);
     return load([view], () => backend.loadVector(view));
   };
-  const projection = async (name: string): Promise<Projection> => ({
-    weight: await matrix(`${name}.weight`),
+  const projection = async (name: string, use?: MatrixUse): Promise<Projection> => ({
+    weight: await matrix(`${name}.weight`, use),
     bias: await vector(`${name}.bias`),
   });
   const experts = (name: string): Promise<Experts> => {
@@ -93,11 +93,11 @@ export async function loadWeights(
     sinks: await vector(`${name}.self_attn.sinks`),
     output: await projection(`${name}.self_attn.o_proj`),
     expertsNorm: await vector(`${name}.post_attention_layernorm.weight`),
-    router: await projection(`${name}.mlp.router`),
+    router: await projection(`${name}.mlp.router`, "route"),
     experts: await experts(`${name}.mlp.experts`),
   });
 
-  const embedding = await matrix("model.embed_tokens.weight");
+  const embedding = await matrix("model.embed_tokens.weight", "embed");
   const layers: LayerWeights[] = [];
   for (let i = 0; i < checkpoint.config.layers; i++) layers.push(await layer(`model.layers.${i}`));
   const finalNorm = await vector("model.norm.weight");

@@ -47,10 +47,12 @@ function cacheSlots(
   { spec, group }: AttentionInputs,
 ): Int32Array {
   const { blockTokens, kvHeads, headDim } = spec;
-  return Int32Array.from({ length: position + tokens.length }, (_, at) => {
+  const slots = new Int32Array(position + tokens.length);
+  for (let at = 0; at < slots.length; at++) {
     const block = blockTables[group][Math.floor(at / blockTokens)];
-    return (block * blockTokens + (at % blockTokens)) * kvHeads * headDim;
-  });
+    slots[at] = (block * blockTokens + (at % blockTokens)) * kvHeads * headDim;
+  }
+  return slots;
 }
 
 /** Stores the keys and values of rows from `row` on. */
@@ -129,9 +131,19 @@ function mix(
   { offset, mixed }: { readonly offset: number; readonly mixed: Float64Array },
 ): void {
   mixed.fill(0);
-  for (let j = 0; j < slots.length; j++) {
-    const weight = weights[j];
+  const whole = slots.length - (slots.length % 4);
+  for (let j = 0; j < whole; j += 4) {
+    const [a, b, c, d] = [weights[j], weights[j + 1], weights[j + 2], weights[j + 3]];
+    const v0 = slots[j] + offset;
+    const v1 = slots[j + 1] + offset;
+    const v2 = slots[j + 2] + offset;
+    const v3 = slots[j + 3] + offset;
+    for (let i = 0; i < mixed.length; i++) {
+      mixed[i] += a * values[v0 + i] + b * values[v1 + i] + c * values[v2 + i] + d * values[v3 + i];
+    }
+  }
+  for (let j = whole; j < slots.length; j++) {
     const start = slots[j] + offset;
-    for (let i = 0; i < mixed.length; i++) mixed[i] += weight * values[start + i];
+    for (let i = 0; i < mixed.length; i++) mixed[i] += weights[j] * values[start + i];
   }
 }

@@ -1,11 +1,11 @@
 import type { Dense } from "./dense.ts";
+import { decodeRow } from "./row-source.ts";
 
 /** Rows of `table` `[V, D]` → `[T, D]`. */
 export function embed(table: Dense, tokens: Int32Array): Float32Array {
-  const { cols } = table;
-  const out = new Float32Array(tokens.length * cols);
+  const out = new Float32Array(tokens.length * table.cols);
   tokens.forEach((token, i) => {
-    table.decodeRows(token, 1, out.subarray(i * cols, (i + 1) * cols));
+    out.set(decodeRow(table, token), i * table.cols);
   });
   return out;
 }

@@ -1,12 +1,12 @@
-import { type Dense, decodeRow } from "./dense.ts";
+import type { Dense } from "./dense.ts";
 import { multiply } from "./multiply.ts";
+import { decodeRow } from "./row-source.ts";
 
 /** `x` `[T, cols]` · weightᵀ + bias → `[T, rows]`; in f64 until the end. */
 export function linear(x: Float32Array, weight: Dense, bias: Dense | undefined): Float32Array {
-  const y = new Float64Array((x.length / weight.cols) * weight.rows);
-  multiply(Float64Array.from(x), weight, y);
+  const y = multiply(new Float64Array(x), weight);
   if (bias !== undefined) addBias(y, decodeRow(bias, 0));
-  return Float32Array.from(y);
+  return new Float32Array(y);
 }
 
 /** Adds `bias` `[cols]` to every row of `y` `[T, cols]`. */

@@ -3,10 +3,10 @@
 
 import type { Experts } from "../backend.ts";
 import type { Dense } from "./dense.ts";
-import { decodeRow } from "./dense.ts";
 import { addBias, linear } from "./linear.ts";
 import { multiply } from "./multiply.ts";
 import type { StoredExperts } from "./mxfp4.ts";
+import { decodeRow } from "./row-source.ts";
 
 export interface MoeParameters {
   readonly router: Dense;
@@ -23,7 +23,7 @@ const swigluAlpha = 1.702;
 /** `x` `[T, D]` → `[T, D]` */
 export function moe(x: Float32Array, parameters: MoeParameters): Float32Array {
   const { stored, shape, swigluLimit } = parameters;
-  const { hidden, intermediate } = shape;
+  const { hidden } = shape;
   const sum = new Float64Array(x.length);
   for (const [expert, chosen] of route(x, parameters).entries()) {
     const count = chosen.length;
@@ -32,17 +32,15 @@ export function moe(x: Float32Array, parameters: MoeParameters): Float32Array {
     for (const [i, { token }] of chosen.entries()) {
       inputs.set(x.subarray(token * hidden, (token + 1) * hidden), i * hidden);
     }
-    const gateUp = new Float64Array(count * 2 * intermediate);
-    multiply(inputs, stored.gateUp(expert), gateUp);
+    const gateUp = multiply(inputs, stored.gateUp(expert));
     addBias(gateUp, decodeRow(stored.gateUpBias, expert));
-    const down = new Float64Array(count * hidden);
-    multiply(swiglu(gateUp, swigluLimit), stored.down(expert), down);
+    const down = multiply(swiglu(gateUp, swigluLimit), stored.down(expert));
     addBias(down, decodeRow(stored.downBias, expert));
     for (const [i, { token, weight }] of chosen.entries()) {
       for (let j = 0; j < hidden; j++) sum[token * hidden + j] += weight * down[i * hidden + j];
     }
   }
-  return Float32Array.from(sum);
+  return new Float32Array(sum);
 }
 
 interface Chosen {

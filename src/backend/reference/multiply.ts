@@ -2,41 +2,47 @@
 // row is decoded once per call however many tokens there are; and a token's sums are formed in the same order
 // whichever tokens stand beside it, so that results never depend on how a batch was put together.
 
-/** A weight matrix that can write some of its rows, decoded. */
-export interface RowSource {
-  readonly rows: number;
-  readonly cols: number;
-  /** Writes rows `[first, first + count)` to the start of `out`, `[count, cols]`. */
-  decodeRows(first: number, count: number, out: Float32Array): void;
-}
+import { createTile, type RowSource } from "./row-source.ts";
 
 /** Four sums at once hide the latency of an addition. */
 const tileRows = 4;
 
-/** `x` `[T, cols]` · weightᵀ → `y` `[T, rows]`; products and sums in f64. */
-export function multiply(x: Float64Array, weight: RowSource, y: Float64Array): void {
+/** `x` `[T, cols]` · weightᵀ → `[T, rows]`; products and sums in f64. */
+export function multiply(x: Float64Array, weight: RowSource): Float64Array {
   const { rows, cols } = weight;
-  const tile = new Float32Array(tileRows * cols);
+  const y = new Float64Array((x.length / cols) * rows);
+  const tile = createTile(tileRows * cols);
   for (let row = 0; row < rows; row += tileRows) {
     const count = Math.min(tileRows, rows - row);
     weight.decodeRows(row, count, tile);
-    if (count === tileRows) multiplyTile(x, tile, cols, { y, rows, row });
-    else
-      for (let i = 0; i < count; i++)
-        multiplyRow(x, tile.subarray(i * cols), cols, { y, rows, row: row + i });
+    multiplyTile(x, tile.values, y, { cols, rows, row, count });
   }
+  return y;
 }
 
-interface Output {
-  readonly y: Float64Array;
+interface TileShape {
+  readonly cols: number;
   readonly rows: number;
+  /** The tile's first row. */
   readonly row: number;
+  /** Rows of the tile that are used. */
+  readonly count: number;
 }
 
-function multiplyTile(x: Float64Array, tile: Float32Array, cols: number, { y, rows, row }: Output): void {
-  const [second, third, fourth] = [cols, 2 * cols, 3 * cols];
+function multiplyTile(
+  x: Float64Array,
+  tile: Float32Array,
+  y: Float64Array,
+  { cols, rows, row, count }: TileShape,
+): void {
+  const second = cols;
+  const third = 2 * cols;
+  const fourth = 3 * cols;
   for (let start = 0, out = row; start < x.length; start += cols, out += rows) {
-    let [a, b, c, d] = [0, 0, 0, 0];
+    let a = 0;
+    let b = 0;
+    let c = 0;
+    let d = 0;
     for (let i = 0; i < cols; i++) {
       const value = x[start + i];
       a += value * tile[i];
@@ -45,16 +51,8 @@ function multiplyTile(x: Float64Array, tile: Float32Array, cols: number, { y, ro
       d += value * tile[fourth + i];
     }
     y[out] = a;
-    y[out + 1] = b;
-    y[out + 2] = c;
-    y[out + 3] = d;
-  }
-}
-
-function multiplyRow(x: Float64Array, tile: Float32Array, cols: number, { y, rows, row }: Output): void {
-  for (let start = 0, out = row; start < x.length; start += cols, out += rows) {
-    let sum = 0;
-    for (let i = 0; i < cols; i++) sum += x[start + i] * tile[i];
-    y[out] = sum;
+    if (count > 1) y[out + 1] = b;
+    if (count > 2) y[out + 2] = c;
+    if (count > 3) y[out + 3] = d;
   }
 }

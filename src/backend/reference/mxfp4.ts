@@ -2,9 +2,9 @@
 
 import { mxfp4BlockBytes, mxfp4BlockValues, mxfp4Scale, mxfp4Values } from "../../base/index.ts";
 import type { Experts, ExpertViews, Mxfp4View } from "../backend.ts";
-import { checkBytes } from "../checks.ts";
 import { type Dense, loadDense } from "./dense.ts";
-import type { RowSource } from "./multiply.ts";
+import type { RowSource } from "./row-source.ts";
+import { readStored } from "./stored-bytes.ts";
 
 export interface StoredExperts {
   /** `[2·I, D]`; rows alternate gate, linear. */
@@ -34,38 +34,53 @@ export async function loadStoredExperts(views: ExpertViews, shape: Experts): Pro
 }
 
 interface Mxfp4 {
-  readonly blocks: Uint8Array;
+  /** Eight values a word: nibbles from the lowest to the highest. */
+  readonly words: Int32Array;
   readonly scales: Uint8Array;
   readonly bytes: number;
 }
 
 async function loadMxfp4(view: Mxfp4View): Promise<Mxfp4> {
-  const blocks = await view.blocks.read();
-  const scales = await view.scales.read();
-  checkBytes(view.blocks, blocks);
-  checkBytes(view.scales, scales);
-  return { blocks, scales, bytes: blocks.byteLength + scales.byteLength };
+  const blocks = await readStored(view.blocks);
+  const scales = await readStored(view.scales);
+  return {
+    words: new Int32Array(blocks.buffer, blocks.byteOffset, blocks.byteLength / 4),
+    scales,
+    bytes: blocks.byteLength + scales.byteLength,
+  };
 }
 
-/** By byte: the value of the low nibble (even element) and of the high nibble (odd element). */
-const lowValues = Float32Array.from({ length: 256 }, (_, byte) => mxfp4Values[byte & 15]);
-const highValues = Float32Array.from({ length: 256 }, (_, byte) => mxfp4Values[byte >> 4]);
-const scaleValues = Float32Array.from({ length: 256 }, (_, exponent) => mxfp4Scale(exponent));
+/**
+ * `[256, 256]` by a scale's stored exponent and a byte of nibbles: the two f32 values, low nibble first, packed in one
+ * f64, so that decoding a byte is one load and one store.
+ */
+const valuePairs = new Float64Array(256 * 256);
+const valuesOfPairs = new Float32Array(valuePairs.buffer);
+for (let i = 0; i < valuePairs.length; i++) {
+  const scale = mxfp4Scale(i >> 8);
+  valuesOfPairs[2 * i] = mxfp4Values[i & 15] * scale;
+  valuesOfPairs[2 * i + 1] = mxfp4Values[(i >> 4) & 15] * scale;
+}
 
-function expertRows({ blocks, scales }: Mxfp4, expert: number, rows: number, cols: number): RowSource {
+const wordsPerBlock = mxfp4BlockBytes / 4;
+
+function expertRows({ words, scales }: Mxfp4, expert: number, rows: number, cols: number): RowSource {
   const blocksPerRow = cols / mxfp4BlockValues;
   return {
     rows,
     cols,
-    decodeRows(first, count, out) {
+    decodeRows(first, count, { pairs }) {
       const firstBlock = (expert * rows + first) * blocksPerRow;
-      for (let block = 0, i = 0; block < count * blocksPerRow; block++) {
-        const scale = scaleValues[scales[firstBlock + block]];
-        const start = (firstBlock + block) * mxfp4BlockBytes;
-        for (let at = start; at < start + mxfp4BlockBytes; at++, i += 2) {
-          const byte = blocks[at];
-          out[i] = lowValues[byte] * scale;
-          out[i + 1] = highValues[byte] * scale;
+      let out = 0;
+      for (let block = firstBlock; block < firstBlock + count * blocksPerRow; block++) {
+        const scale = scales[block] << 8;
+        const start = block * wordsPerBlock;
+        for (let at = start; at < start + wordsPerBlock; at++, out += 4) {
+          const word = words[at];
+          pairs[out] = valuePairs[scale | (word & 255)];
+          pairs[out + 1] = valuePairs[scale | ((word >> 8) & 255)];
+          pairs[out + 2] = valuePairs[scale | ((word >> 16) & 255)];
+          pairs[out + 3] = valuePairs[scale | (word >>> 24)];
         }
       }
     },

@@ -8,7 +8,7 @@ import * as check from "../checks.ts";
 import { createHandles, createTensors } from "../handles.ts";
 import { add } from "./add.ts";
 import { attention, type LayerCache } from "./attention.ts";
-import { type Dense, decodeRow, loadDense } from "./dense.ts";
+import { type Dense, loadDense } from "./dense.ts";
 import { embed } from "./embed.ts";
 import { gather } from "./gather.ts";
 import { linear } from "./linear.ts";
@@ -16,6 +16,7 @@ import { moe } from "./moe.ts";
 import { loadStoredExperts, type StoredExperts } from "./mxfp4.ts";
 import { rmsNorm } from "./rms-norm.ts";
 import { rope } from "./rope.ts";
+import { decodeRow } from "./row-source.ts";
 
 /** Never fails to create: it needs nothing but JavaScript. */
 export function createReferenceBackend(): Backend {
