@@ -20,4 +20,12 @@ export type {
 export { type Answer, createFold, type Fold, fold } from "./fold.ts";
 export type { AgentRequest, Effort, SampledMemory } from "./request.ts";
 export { type AgentModel, runAgent } from "./run.ts";
-export { type FunctionTool, type ToolContext, type ToolOptions, type ToolSet, tool } from "./tool.ts";
+export {
+  type FunctionTool,
+  type ToolArguments,
+  type ToolContext,
+  type ToolOptions,
+  type ToolParameters,
+  type ToolSet,
+  tool,
+} from "./tool.ts";

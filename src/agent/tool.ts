@@ -27,11 +27,18 @@ export interface FunctionTool {
 export type ToolSet = { readonly [name: string]: FunctionTool };
 
 /** What to give `tool`. `parameters` is a zod schema (arguments are checked and typed) or a JSON Schema (neither). */
-export interface ToolOptions<Parameters, Args> {
+export interface ToolOptions<Parameters extends ToolParameters> {
   readonly description?: string;
+  /** Absent: the function takes no arguments. */
   readonly parameters?: Parameters;
-  readonly execute?: (args: Args, context: ToolContext) => unknown;
+  readonly execute?: (args: ToolArguments<Parameters>, context: ToolContext) => unknown;
 }
+
+export type ToolParameters = z.core.$ZodType | JsonSchema;
+
+export type ToolArguments<Parameters> = Parameters extends z.core.$ZodType
+  ? z.core.output<Parameters>
+  : unknown;
 
 /**
  * Declares a function for the model. With a zod schema the implementation's arguments are inferred from it, and
@@ -44,39 +51,38 @@ export interface ToolOptions<Parameters, Args> {
  *   execute: async ({ location }) => ({ sky: "sunny", temperature: await thermometer(location) }),
  * });
  */
-export function tool<Schema extends z.core.$ZodType>(
-  options: ToolOptions<Schema, z.core.output<Schema>> & { readonly parameters: Schema },
-): FunctionTool;
-export function tool(options: ToolOptions<JsonSchema, unknown>): FunctionTool;
-export function tool(options: ToolOptions<z.core.$ZodType | JsonSchema, never>): FunctionTool {
+export function tool<Parameters extends ToolParameters>(options: ToolOptions<Parameters>): FunctionTool {
+  const { description, parameters } = options;
   const execute = options.execute as FunctionTool["execute"];
-  const parameters = options.parameters;
-  const described = options.description === undefined ? {} : { description: options.description };
-  if (parameters === undefined) return { ...described, ...(execute && { execute }) };
-  if (typeof parameters === "boolean" || !isZod(parameters))
-    return { ...described, parameters, ...(execute && { execute }) };
+  const schema = isZod(parameters) ? parameters : undefined;
+  const checked = schema && execute && checkedBy(schema, execute);
   return {
-    ...described,
-    parameters: jsonSchemaOf(parameters),
-    ...(execute && {
-      execute: async (args, context) => execute(await checkArguments(parameters, args), context),
+    ...(description !== undefined && { description }),
+    ...(parameters !== undefined && {
+      parameters: schema ? jsonSchemaOf(schema) : (parameters as JsonSchema),
     }),
+    ...(execute && { execute: checked ?? execute }),
   };
 }
 
 // By its mark and not by instanceof, so that a second copy of zod works too.
-const isZod = (schema: object): schema is z.core.$ZodType => "_zod" in schema;
+const isZod = (schema: unknown): schema is z.core.$ZodType =>
+  typeof schema === "object" && schema !== null && "_zod" in schema;
 
-/** Thrown for arguments that do not match; its message goes to the model, so it names every wrong place. */
-class ArgumentsError extends Error {}
+type Execute = NonNullable<FunctionTool["execute"]>;
 
-async function checkArguments(schema: z.core.$ZodType, args: unknown): Promise<unknown> {
-  const result = await z.safeParseAsync(schema, args);
-  if (result.success) return result.data;
-  const issues = result.error.issues.map(
-    (issue) => `${issue.path.join(".") || "arguments"}: ${issue.message}`,
-  );
-  throw new ArgumentsError(`the arguments do not match the parameters: ${issues.join("; ")}`);
+/** The error's message goes to the model, so it names every wrong place. */
+function checkedBy(schema: z.core.$ZodType, execute: Execute): Execute {
+  return async (args, context) => {
+    const result = await z.safeParseAsync(schema, args);
+    if (result.success) return execute(result.data, context);
+    const issues = result.error.issues.map(
+      ({ path, message }) => `${path.join(".") || "arguments"}: ${message}`,
+    );
+    throw new GptOssError("agent/bad-arguments", {
+      message: `the arguments do not match the parameters: ${issues.join("; ")}`,
+    });
+  };
 }
 
 function jsonSchemaOf(schema: z.core.$ZodType): JsonSchema {
@@ -127,7 +133,7 @@ export interface ToolOutput {
 
 /** Never throws, and comes back as soon as the signal aborts, even when the implementation does not listen. */
 export async function callTool(
-  execute: NonNullable<FunctionTool["execute"]>,
+  execute: Execute,
   argumentsText: string,
   context: ToolContext,
 ): Promise<ToolOutput> {

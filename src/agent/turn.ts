@@ -1,6 +1,7 @@
 // One turn: tokens from the engine, through the parser, out as events. Knows nothing of running tools or of how many
 // turns there are.
 
+import { assert } from "../base/index.ts";
 import type { Engine, FinishReason, GenerateEvent, GenerateRequest } from "../engine/index.ts";
 import { createParser, type HarmonyEvent } from "../harmony/index.ts";
 import type { TokenId, Tokenizer } from "../tokenizer/index.ts";
@@ -56,7 +57,7 @@ export async function* sampleTurn(options: TurnOptions): AsyncGenerator<AgentEve
     yield* translator.end(count(parser.finish()), finishReason !== "stop");
     return { finishReason, usage: { ...event.usage, reasoningTokens }, tokens, kept: translator.kept };
   }
-  throw new Error("an engine ends its stream with an end event");
+  assert(false, "an engine's stream ended without its end event");
 }
 
 function logprobOf(event: Extract<GenerateEvent, { type: "token" }>): SampledLogprob | undefined {

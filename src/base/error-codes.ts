@@ -39,6 +39,7 @@ export type ErrorCode =
   | "engine/closed"
   // agent
   | "agent/bad-tool"
+  | "agent/bad-arguments"
   // library and command line
   | "library/bad-option"
   | "cli/bad-argument";
