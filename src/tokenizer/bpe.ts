@@ -4,13 +4,7 @@
 
 import { type MergeLookup, mergeLookup } from "./hash.ts";
 import { minHeap } from "./heap.ts";
-
-/** Merge `i` turns the neighbours `left[i]`, `right[i]` into `result[i]`; earlier merges go first. */
-export interface MergeList {
-  readonly left: Int32Array;
-  readonly right: Int32Array;
-  readonly result: Int32Array;
-}
+import type { MergeList } from "./tokenizer.ts";
 
 /** Appends the tokens of the piece `bytes[start, end)` to `tokens`. */
 export type PieceMerger = (bytes: Uint8Array, start: number, end: number, tokens: number[]) => void;

@@ -15,6 +15,13 @@ export function spellingOfByte(byte: number): string {
   return String.fromCharCode(isPrintable(byte) ? byte : 0x100 + others.indexOf(byte));
 }
 
+/** A token as Hugging Face and GGUF files write it. */
+export function spellingOfBytes(bytes: Uint8Array): string {
+  return Array.from(bytes, (byte) => spellings[byte]).join("");
+}
+
+const spellings = allBytes.map(spellingOfByte);
+
 const byteOfCharacter = new Map<string, number>(allBytes.map((byte) => [spellingOfByte(byte), byte]));
 
 /** The bytes of a token as Hugging Face writes it (`Ġthe` for ` the`); undefined if some character stands for no byte. */

@@ -1,13 +1,13 @@
 // Puts a tokenizer together from its parts. Text is handled as UTF-8 bytes throughout: a lone surrogate becomes U+FFFD
 // once, at the door, as in tiktoken.
 
-import { type MergeList, pieceMerger } from "./bpe.ts";
+import { pieceMerger } from "./bpe.ts";
 import { decode, streamDecoder, viewOf } from "./decode.ts";
 import { pieceLookup } from "./hash.ts";
 import { specialTokens } from "./special-tokens.ts";
 import type { Splitter } from "./split.ts";
 import type { TokenBytes } from "./token-bytes.ts";
-import type { TokenId, Tokenizer } from "./tokenizer.ts";
+import type { MergeList, TokenId, Tokenizer } from "./tokenizer.ts";
 
 export interface TokenizerParts {
   /** All tokens, special ones with the bytes of their text. */
@@ -53,6 +53,7 @@ export function createTokenizer(parts: TokenizerParts): Tokenizer {
   return {
     vocabularySize: tokens.size,
     special: specialTokens(special),
+    merges: parts.merges,
     encode: (text) => {
       const ids: number[] = [];
       encode(text, ids);

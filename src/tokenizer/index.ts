@@ -1,3 +1,4 @@
+export { spellingOfBytes } from "./byte-level.ts";
 export { o200kHarmony } from "./o200k-harmony.ts";
-export type { SpecialTokens, StreamDecoder, TokenId, Tokenizer } from "./tokenizer.ts";
+export type { MergeList, SpecialTokens, StreamDecoder, TokenId, Tokenizer } from "./tokenizer.ts";
 export { tokenizerFromJson } from "./tokenizer-json.ts";

@@ -1,12 +1,11 @@
 // The vocabulary of gpt-oss, built in: o200k's merges and the special tokens that harmony adds to them.
 
-import type { MergeList } from "./bpe.ts";
 import { byteOrder } from "./byte-level.ts";
 import { createTokenizer } from "./create-tokenizer.ts";
 import { o200kMerges } from "./data/o200k-merges.ts";
 import { o200kSplitter } from "./split-o200k.ts";
 import type { TokenBytes } from "./token-bytes.ts";
-import type { Tokenizer } from "./tokenizer.ts";
+import type { MergeList, Tokenizer } from "./tokenizer.ts";
 
 const vocabularySize = 201_088;
 const firstSpecial = 199_998;

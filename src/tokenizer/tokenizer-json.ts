@@ -2,12 +2,11 @@
 // ordinary text, and refuses a file that asks for something else rather than tokenize it wrongly. The post-processor,
 // truncation and padding do not concern ordinary encoding and are not read.
 
-import type { MergeList } from "./bpe.ts";
 import { bytesOfSpelling, spellingOfByte } from "./byte-level.ts";
 import { createTokenizer } from "./create-tokenizer.ts";
 import { harmonyTexts } from "./special-tokens.ts";
 import { tokenBytes } from "./token-bytes.ts";
-import type { Tokenizer } from "./tokenizer.ts";
+import type { MergeList, Tokenizer } from "./tokenizer.ts";
 import { splitterOf } from "./tokenizer-json-split.ts";
 import { badFile, isRecord, type Json, show } from "./tokenizer-json-values.ts";
 

@@ -26,10 +26,19 @@ export interface StreamDecoder {
   flush(): string;
 }
 
+/** Merge `i` turns the neighbouring tokens `left[i]`, `right[i]` into `result[i]`; earlier merges go first. */
+export interface MergeList {
+  readonly left: Int32Array;
+  readonly right: Int32Array;
+  readonly result: Int32Array;
+}
+
 export interface Tokenizer {
   /** Ids are below this number; not every id below it need be in use. */
   readonly vocabularySize: number;
   readonly special: SpecialTokens;
+  /** How ordinary text becomes tokens; what a converter to another format writes. */
+  readonly merges: MergeList;
   /** Ordinary encoding: the text `<|end|>` becomes ordinary tokens, never the special id. */
   encode(text: string): TokenId[];
   /** Special tokens appear as their text; bytes that are not UTF-8 and unknown ids become U+FFFD. */
