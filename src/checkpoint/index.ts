@@ -2,6 +2,7 @@ export { type ByteSource, bytesSource } from "./byte-source.ts";
 export type { Checkpoint, Layout } from "./checkpoint.ts";
 export { type CheckpointFilesOptions, checkpointFiles } from "./checkpoint-files.ts";
 export type { ModelConfig, RopeConfig } from "./config.ts";
+export { type ToGgufOptions, toGguf } from "./convert/to-gguf.ts";
 export {
   bytesReadPerToken,
   cacheBytes,
@@ -13,6 +14,7 @@ export {
 export { type CheckpointParts, createCheckpoint } from "./create-checkpoint.ts";
 export { type FileStream, type NamedFile, safetensorsFile, textFile } from "./file-stream.ts";
 export { formatConfig, formatGenerationConfig } from "./format-config.ts";
+export type { GgufVocabulary } from "./gguf/metadata.ts";
 export { inventory, type Part, type StoredTensor, storedTensors, type TensorSpec } from "./inventory.ts";
 export type { JsonFile } from "./json.ts";
 export { parseConfig } from "./parse-config.ts";
