@@ -15,6 +15,7 @@
 
 #include <stddef.h>
 #include <stdint.h>
+#include <string.h>
 
 namespace gptoss {
 
@@ -43,6 +44,9 @@ struct Dense8 {
 };
 constexpr size_t kPanelRows = 16;
 constexpr size_t kBlockCols = 32;
+
+/// A block of activations with a smaller scale than this is zeros: its inverse would not be a float.
+constexpr float kSmallestScale = 1e-37f;
 
 /// Dense weights as the file holds them. Memory-mapped, like Mxfp4; rows start at multiples of 2 bytes at best.
 struct DenseBf16 {
@@ -117,6 +121,39 @@ struct Matvec {
 };
 
 // ---------------------------------------------------------------------------------------------------------------
+// Attention over the cache, with the softmax kept as a running maximum and sum, so that scores exist for one tile only.
+
+/// The cache's storage of one key-value head in one block: keys, then values, bfloat16, both zero-padded to
+/// `head_dim_padded` and to whole groups of 16 tokens. Pairs are what a bfloat16 dot product takes, and what one shift
+/// and one mask widen to two vectors of floats.
+///   keys   [groups, head_dim_padded/2, 16 tokens, 2 dimensions]
+///   values [groups * 8 pairs of tokens, head_dim_padded, 2 tokens]
+struct KvLayout {
+  size_t head_dim;
+  size_t block_tokens;
+  size_t head_dim_padded() const { return (head_dim + 15) / 16 * 16; }
+  size_t groups() const { return (block_tokens + 15) / 16; }
+  /// Elements of the keys (and of the values) of one head in one block.
+  size_t half() const { return groups() * 16 * head_dim_padded(); }
+};
+
+/// The most token slots (whole groups, padding included) that one `attend` call sees.
+constexpr size_t kTileSlots = 256;
+
+/// Consecutive blocks of one sequence at one key-value head. Positions count from the start of blocks[0].
+struct KvTile {
+  const uint16_t* const* blocks;
+  size_t first, last;  // visible positions [first, last)
+};
+
+/// `heads` query heads that share the key-value head; updated by every tile, empty when max is -infinity.
+struct AttentionState {
+  float* max;  // [heads]
+  float* sum;  // [heads]
+  float* acc;  // [heads, head_dim_padded], not yet divided by sum
+};
+
+// ---------------------------------------------------------------------------------------------------------------
 
 /// One instruction set's arithmetic.
 struct Kernels {
@@ -128,9 +165,28 @@ struct Kernels {
   Matvec<Dense8> matvec_dense8;
   Matvec<DenseBf16> matvec_bf16;
 
+  /// A null `run` means that there is none, and the operation multiplies kMaxVectors tokens at a time.
   Gemm<Mxfp4> gemm_mxfp4;
   Gemm<Dense8> gemm_dense8;
   Gemm<DenseBf16> gemm_bf16;
+
+  /// `q` [heads, head_dim_padded], already scaled by 1/sqrt(head_dim); `scores` is scratch, heads * kTileSlots floats,
+  /// 64-byte aligned.
+  void (*attend)(const float* q, size_t heads, const KvLayout& layout, const KvTile& tile, float* scores,
+                 const AttentionState& state);
+
+  /// Rows [16 * panel, 16 * panel + 16) of a bfloat16 matrix into `out`'s panel (its arrays are the caller's to write).
+  void (*quantize_panel)(const DenseBf16& weights, size_t panel, uint8_t* values, uint16_t* scales);
+
+  void (*rms_norm)(const float* x, const float* scale, float epsilon, size_t n, float* out);
+  /// Half-split pairs (i, i + head_dim/2) of each head; cos and sin are [head_dim/2].
+  void (*rope)(const float* x, size_t heads, size_t head_dim, const float* cos, const float* sin, float* out);
+  /// `u` [2n] alternates gate and linear; out [n], which may be the front of `u`
+  void (*swiglu)(const float* u, size_t n, float limit, float* out);
+  void (*add)(const float* a, const float* b, size_t n, float* out);
+  /// out += weight * y
+  void (*add_scaled)(const float* y, float weight, size_t n, float* out);
+  void (*widen_bf16)(const uint16_t* x, size_t n, float* out);
 };
 
 }  // namespace gptoss

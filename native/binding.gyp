@@ -1,0 +1,68 @@
+# One static library per instruction set, each compiled with its own flags, and the addon that chooses between them.
+# -ffp-contract=fast lets a kernel use fused multiply-add where its instruction set has it.
+{
+  "variables": {
+    "kernel_cflags": ["-O3", "-ffp-contract=fast", "-fno-math-errno", "-fno-trapping-math", "-Wall", "-Wextra", "-Wno-psabi",
+                      "-Wno-uninitialized", "-Wno-maybe-uninitialized"],
+    "avx512vnni_cflags": ["-mavx512f", "-mavx512bw", "-mavx512dq", "-mavx512vl", "-mavx512vnni", "-mfma", "-mf16c",
+                          "-mprefer-vector-width=512", "-mtune=icelake-server"]
+  },
+  "target_defaults": {
+    "cflags_cc": ["-std=c++17"],
+    "xcode_settings": {"CLANG_CXX_LANGUAGE_STANDARD": "c++17", "MACOSX_DEPLOYMENT_TARGET": "11.0"}
+  },
+  "targets": [
+    {
+      "target_name": "gptoss",
+      "sources": [
+        "addon/addon.cc",
+        "addon/native_backend.cc",
+        "runtime/cpu.cc",
+        "runtime/engine.cc",
+        "runtime/engine_commands.cc",
+        "runtime/executor.cc",
+        "runtime/mapped_file.cc",
+        "runtime/memory.cc",
+        "runtime/objects.cc",
+        "runtime/pool.cc",
+        "runtime/variants.cc",
+        "ops/attention.cc",
+        "ops/linear.cc",
+        "ops/moe.cc",
+        "ops/moe_matrices.cc",
+        "ops/moe_vectors.cc",
+        "ops/rows.cc"
+      ],
+      "include_dirs": ["<!(node -p \"require('node-addon-api').include_dir\")"],
+      "cflags": ["-O2", "-Wall", "-Wextra"],
+      "cflags_cc!": ["-fno-exceptions"],
+      "xcode_settings": {"GCC_ENABLE_CPP_EXCEPTIONS": "YES"},
+      "defines": ["NAPI_CPP_EXCEPTIONS"],
+      "dependencies": ["kernels_portable"],
+      "conditions": [
+        ["target_arch=='x64'", {"dependencies": ["kernels_avx512vnni"]}]
+      ]
+    },
+    {
+      "target_name": "kernels_portable",
+      "type": "static_library",
+      "sources": ["kernels/portable/dense8_matvec.cc", "kernels/portable/mxfp4_matvec.cc", "kernels/portable/table.cc"],
+      "cflags": ["<@(kernel_cflags)"],
+      "xcode_settings": {"OTHER_CFLAGS": ["<@(kernel_cflags)"]}
+    }
+  ],
+  "conditions": [
+    ["target_arch=='x64'", {
+      "targets": [
+        {
+          "target_name": "kernels_avx512vnni",
+          "type": "static_library",
+          "sources": ["kernels/avx512vnni/dense8_matvec.cc", "kernels/avx512vnni/mxfp4_matvec.cc",
+                      "kernels/avx512vnni/table.cc"],
+          "cflags": ["<@(kernel_cflags)", "<@(avx512vnni_cflags)"],
+          "xcode_settings": {"OTHER_CFLAGS": ["<@(kernel_cflags)", "<@(avx512vnni_cflags)"]}
+        }
+      ]
+    }]
+  ]
+}

@@ -1,0 +1,123 @@
+// MXFP4 rows times 8-bit vectors, on the file's own bytes.
+//
+// 64 bytes of a row are 128 values, 4 blocks. A byte shuffle turns each nibble into (value * 2 + 12), unsigned as
+// vpdpbusd wants its first factor; the sum starts at -12 * (sum of activations), so the offset vanishes.
+
+#include <immintrin.h>
+
+#include "../kernels.h"
+#include "tables.h"
+
+namespace gptoss {
+namespace {
+
+constexpr size_t kGroup = 128;
+
+/// 128 activations. Lane i of `start` and `scale` belongs to block i / 4.
+struct alignas(64) Group {
+  int8_t even[64];  // 16 of each block
+  int8_t odd[64];
+  int32_t start[16];  // -12 * (the 4 even and the 4 odd activations that the lane sums)
+  float scale[16];    // of the block, halved because the weights' values are doubled
+};
+
+size_t activation_bytes(size_t cols) { return (cols + kGroup - 1) / kGroup * sizeof(Group); }
+
+void prepare_block(const float* x, Group* group, size_t block) {
+  const __m512 a = _mm512_loadu_ps(x), b = _mm512_loadu_ps(x + 16);
+  const float largest = _mm512_reduce_max_ps(_mm512_max_ps(_mm512_abs_ps(a), _mm512_abs_ps(b)));
+  const float scale = largest / 127.0f;
+  const __m512 inverse = _mm512_set1_ps(scale > kSmallestScale ? 1.0f / scale : 0.0f);
+  const __m128i qa = _mm512_cvtsepi32_epi8(_mm512_cvtps_epi32(_mm512_mul_ps(a, inverse)));
+  const __m128i qb = _mm512_cvtsepi32_epi8(_mm512_cvtps_epi32(_mm512_mul_ps(b, inverse)));
+  const __m128i split = _mm_setr_epi8(0, 2, 4, 6, 8, 10, 12, 14, 1, 3, 5, 7, 9, 11, 13, 15);
+  const __m128i sa = _mm_shuffle_epi8(qa, split), sb = _mm_shuffle_epi8(qb, split);
+  const __m128i even = _mm_unpacklo_epi64(sa, sb), odd = _mm_unpackhi_epi64(sa, sb);
+  _mm_store_si128((__m128i*)(group->even + 16 * block), even);
+  _mm_store_si128((__m128i*)(group->odd + 16 * block), odd);
+  const __m128i twelve = _mm_set1_epi8(12);
+  const __m128i sums = _mm_dpbusd_epi32(_mm_dpbusd_epi32(_mm_setzero_si128(), twelve, even), twelve, odd);
+  _mm_store_si128((__m128i*)(group->start + 4 * block), _mm_sub_epi32(_mm_setzero_si128(), sums));
+  _mm_store_ps(group->scale + 4 * block, _mm_set1_ps(0.5f * scale));
+}
+
+void prepare(const float* x, size_t first, size_t last, size_t cols, void* activation) {
+  Group* groups = (Group*)activation;
+  for (size_t k = first; k < last; k += kBlockCols) prepare_block(x + k, groups + k / kGroup, k % kGroup / kBlockCols);
+  if (last == cols && cols % kGroup != 0) {
+    // The blocks after the last: weights masked to zero bytes still mean value 0, but not against stale activations.
+    Group* group = groups + cols / kGroup;
+    const size_t blocks = cols % kGroup / kBlockCols;
+    memset(group->even + 16 * blocks, 0, 64 - 16 * blocks);
+    memset(group->odd + 16 * blocks, 0, 64 - 16 * blocks);
+    memset(group->start + 4 * blocks, 0, (16 - 4 * blocks) * sizeof(int32_t));
+    memset(group->scale + 4 * blocks, 0, (16 - 4 * blocks) * sizeof(float));
+  }
+}
+
+/// 2^(e - 127) for 4 blocks, each in 4 lanes.
+inline __m512 block_scales(uint32_t exponents) {
+  const __m512i spread = _mm512_shuffle_epi8(_mm512_set1_epi32((int)exponents), kScaleSpread());
+  return _mm512_castsi512_ps(_mm512_slli_epi32(spread, 23));
+}
+
+template <size_t V>
+inline void multiply(__m512i bytes, __m512 scale, const Group* const* groups, size_t g, __m512* acc) {
+  const __m512i table = kNibbleValues(), mask = _mm512_set1_epi8(15);
+  const __m512i even = _mm512_shuffle_epi8(table, _mm512_and_si512(bytes, mask));
+  const __m512i odd = _mm512_shuffle_epi8(table, _mm512_and_si512(_mm512_srli_epi16(bytes, 4), mask));
+  for (size_t v = 0; v < V; v++) {
+    const Group& x = groups[v][g];
+    __m512i sum = _mm512_load_si512(x.start);
+    sum = _mm512_dpbusd_epi32(sum, even, _mm512_load_si512(x.even));
+    sum = _mm512_dpbusd_epi32(sum, odd, _mm512_load_si512(x.odd));
+    acc[v] = _mm512_fmadd_ps(_mm512_cvtepi32_ps(sum), _mm512_mul_ps(scale, _mm512_load_ps(x.scale)), acc[v]);
+  }
+}
+
+template <size_t V>
+void rows(const Mxfp4& weights, size_t first, size_t last, const void* const* activations, const float* bias,
+          float* const* out) {
+  const size_t cols = weights.cols, whole = cols / kGroup, rest = cols % kGroup / kBlockCols;
+  const Group* groups[V];
+  for (size_t v = 0; v < V; v++) groups[v] = (const Group*)activations[v];
+  for (size_t row = first; row < last; row++) {
+    const uint8_t* blocks = weights.blocks + row * cols / 2;
+    const uint8_t* scales = weights.scales + row * cols / 32;
+    __m512 acc[V];
+    for (size_t v = 0; v < V; v++) acc[v] = _mm512_setzero_ps();
+    for (size_t g = 0; g < whole; g++) {
+      _mm_prefetch((const char*)blocks + g * 64 + kPrefetchBytes, _MM_HINT_T0);
+      uint32_t exponents;
+      memcpy(&exponents, scales + 4 * g, 4);
+      multiply<V>(_mm512_loadu_si512(blocks + g * 64), block_scales(exponents), groups, g, acc);
+    }
+    if (rest > 0) {
+      uint32_t exponents = 0;
+      for (size_t i = 0; i < rest; i++) exponents |= (uint32_t)scales[4 * whole + i] << (8 * i);
+      const __mmask64 present = ((__mmask64)1 << (16 * rest)) - 1;
+      multiply<V>(_mm512_maskz_loadu_epi8(present, blocks + whole * 64), block_scales(exponents), groups, whole, acc);
+    }
+    for (size_t v = 0; v < V; v++) out[v][row] = _mm512_reduce_add_ps(acc[v]) + (bias ? bias[row] : 0.0f);
+  }
+}
+
+void run(const Mxfp4& weights, size_t first, size_t last, const void* const* activations, size_t vectors,
+         const float* bias, float* const* out) {
+  switch (vectors) {
+    case 1: return rows<1>(weights, first, last, activations, bias, out);
+    case 2: return rows<2>(weights, first, last, activations, bias, out);
+    case 3: return rows<3>(weights, first, last, activations, bias, out);
+    case 4: return rows<4>(weights, first, last, activations, bias, out);
+    case 5: return rows<5>(weights, first, last, activations, bias, out);
+    case 6: return rows<6>(weights, first, last, activations, bias, out);
+    case 7: return rows<7>(weights, first, last, activations, bias, out);
+    default: return rows<8>(weights, first, last, activations, bias, out);
+  }
+}
+
+}  // namespace
+
+extern const Matvec<Mxfp4> kAvx512VnniMatvecMxfp4 = {1, activation_bytes, kBlockCols, prepare, run};
+
+}  // namespace gptoss

@@ -1,0 +1,27 @@
+#include "../generic/attention.h"
+#include "../generic/elementwise.h"
+#include "../generic/matvec_bf16.h"
+#include "../generic/quantize.h"
+#include "tables.h"
+
+namespace gptoss {
+
+Kernels avx512vnni_kernels() {
+  Kernels k = {};
+  k.name = "avx512vnni";
+  k.description = "AVX-512 with VNNI";
+  k.matvec_mxfp4 = kAvx512VnniMatvecMxfp4;
+  k.matvec_dense8 = kAvx512VnniMatvecDense8;
+  k.matvec_bf16 = kMatvecBf16;
+  k.attend = attend;
+  k.quantize_panel = quantize_panel;
+  k.rms_norm = rms_norm;
+  k.rope = rope;
+  k.swiglu = swiglu;
+  k.add = add;
+  k.add_scaled = add_scaled;
+  k.widen_bf16 = widen_bf16;
+  return k;
+}
+
+}  // namespace gptoss

@@ -1,0 +1,166 @@
+// One tile of the cache against the query heads that share its key-value head: scores, running softmax, values.
+
+#pragma once
+
+#include "vector.h"
+
+namespace gptoss {
+namespace {
+
+static inline F32 low_halves(const uint16_t* p) {
+  U32 v;
+  memcpy(&v, p, sizeof v);
+  return (F32)(v << 16);
+}
+static inline F32 high_halves(const uint16_t* p) {
+  U32 v;
+  memcpy(&v, p, sizeof v);
+  return (F32)(v & 0xffff0000u);
+}
+
+/// Scores of one group of 16 tokens for N heads.
+template <size_t N>
+static inline void score_group(const float* q, size_t dims, const uint16_t* keys, float* scores) {
+  F32 acc[N] = {};
+  for (size_t d = 0; d < dims; d += 2) {
+    const F32 k0 = low_halves(keys + d * kLanes), k1 = high_halves(keys + d * kLanes);
+    for (size_t h = 0; h < N; h++) {
+      acc[h] += q[h * dims + d] * k0;
+      acc[h] += q[h * dims + d + 1] * k1;
+    }
+  }
+  for (size_t h = 0; h < N; h++) store(scores + h * kTileSlots, acc[h]);
+}
+
+/// Adds the probabilities of tokens [first, last) of one block times W vectors of dimensions of their values, to N
+/// heads. A token beside the range belongs to a pair inside it, and has probability 0.
+template <size_t N, size_t W>
+static inline void mix_values(const float* p, size_t first, size_t last, const uint16_t* values, size_t dims, F32* acc) {
+  for (size_t t = first / 2 * 2; t < last; t += 2) {
+    const uint16_t* pair = values + t * dims;
+    for (size_t w = 0; w < W; w++) {
+      const F32 v0 = low_halves(pair + 2 * kLanes * w), v1 = high_halves(pair + 2 * kLanes * w);
+      for (size_t h = 0; h < N; h++) {
+        acc[2 * h + w] += p[h * kTileSlots + t] * v0;
+        acc[2 * h + w] += p[h * kTileSlots + t + 1] * v1;
+      }
+    }
+  }
+}
+
+/// Turns scores into probabilities relative to the new running maximum, and rescales what was summed before.
+static inline void soften(float* scores, size_t slots, size_t dims, float* max_seen, float* sum_seen, float* acc) {
+  F32 largest = splat(*max_seen);
+  for (size_t i = 0; i < slots; i += kLanes) largest = max(largest, load(scores + i));
+  const float new_max = max_lane(largest);
+  if (!(new_max > -INFINITY)) {
+    memset(scores, 0, slots * sizeof(float));
+    return;
+  }
+  F32 total = {};
+  for (size_t i = 0; i < slots; i += kLanes) {
+    const F32 p = exp(load(scores + i) - splat(new_max));
+    total += p;
+    store(scores + i, p);
+  }
+  if (new_max > *max_seen) {
+    const float factor = *max_seen > -INFINITY ? expf(*max_seen - new_max) : 0.0f;
+    *sum_seen *= factor;
+    for (size_t d = 0; d < dims; d += kLanes) store(acc + d, load(acc + d) * splat(factor));
+    *max_seen = new_max;
+  }
+  *sum_seen += sum(total);
+}
+
+/// Hides the slots of one group that lie outside [first, last), both relative to the group.
+static inline void mask_group(float* scores, size_t heads, size_t first, size_t last) {
+  for (size_t h = 0; h < heads; h++) {
+    for (size_t i = 0; i < first; i++) scores[h * kTileSlots + i] = -INFINITY;
+    for (size_t i = last; i < kLanes; i++) scores[h * kTileSlots + i] = -INFINITY;
+  }
+}
+
+/// The part of one block that a tile sees: tokens [first, last) of it, whose group of 16 has its scores at `scores`.
+struct BlockPart {
+  const uint16_t* keys;
+  const uint16_t* values;
+  size_t first, last;
+  size_t first_group;  // first / 16 * 16
+};
+
+static inline BlockPart block_part(const KvLayout& layout, const KvTile& tile, size_t block) {
+  const size_t start = block * layout.block_tokens;
+  const size_t first = tile.first > start ? tile.first - start : 0;
+  const size_t last = tile.last - start < layout.block_tokens ? tile.last - start : layout.block_tokens;
+  const uint16_t* keys = tile.blocks[block];
+  return {keys, keys + layout.half(), first, last, first / kLanes * kLanes};
+}
+
+template <size_t N>
+static void attend_heads(const float* q, const KvLayout& layout, const KvTile& tile, float* scores,
+                         const AttentionState& state) {
+  const size_t dims = layout.head_dim_padded();
+  const size_t first_block = tile.first / layout.block_tokens;
+  const size_t end_block = (tile.last + layout.block_tokens - 1) / layout.block_tokens;
+  size_t slots = 0;
+  for (size_t b = first_block; b < end_block; b++) {
+    const BlockPart part = block_part(layout, tile, b);
+    for (size_t g = part.first_group; g < part.last; g += kLanes, slots += kLanes) {
+      score_group<N>(q, dims, part.keys + g * dims, scores + slots);
+      const size_t from = part.first > g ? part.first - g : 0;
+      const size_t to = part.last - g < kLanes ? part.last - g : kLanes;
+      if (from > 0 || to < kLanes) mask_group(scores + slots, N, from, to);
+    }
+  }
+  for (size_t h = 0; h < N; h++)
+    soften(scores + h * kTileSlots, slots, dims, state.max + h, state.sum + h, state.acc + h * dims);
+
+  for (size_t d = 0; d < dims; d += 2 * kLanes) {
+    const bool is_wide = d + 2 * kLanes <= dims;
+    F32 acc[2 * N] = {};
+    for (size_t h = 0; h < N; h++) {
+      acc[2 * h] = load(state.acc + h * dims + d);
+      if (is_wide) acc[2 * h + 1] = load(state.acc + h * dims + d + kLanes);
+    }
+    size_t slot = 0;
+    for (size_t b = first_block; b < end_block; b++) {
+      const BlockPart part = block_part(layout, tile, b);
+      const float* p = scores + slot - part.first_group;
+      if (is_wide) {
+        mix_values<N, 2>(p, part.first, part.last, part.values + 2 * d, dims, acc);
+      } else {
+        mix_values<N, 1>(p, part.first, part.last, part.values + 2 * d, dims, acc);
+      }
+      slot += (part.last - part.first_group + kLanes - 1) / kLanes * kLanes;
+    }
+    for (size_t h = 0; h < N; h++) {
+      store(state.acc + h * dims + d, acc[2 * h]);
+      if (is_wide) store(state.acc + h * dims + d + kLanes, acc[2 * h + 1]);
+    }
+  }
+}
+
+static void attend(const float* q, size_t heads, const KvLayout& layout, const KvTile& tile, float* scores,
+                   const AttentionState& state) {
+  const size_t dims = layout.head_dim_padded();
+  for (size_t h = 0; h < heads;) {
+    const AttentionState at = {state.max + h, state.sum + h, state.acc + h * dims};
+    const float* query = q + h * dims;
+    if (heads - h >= 8) {
+      attend_heads<8>(query, layout, tile, scores, at);
+      h += 8;
+    } else if (heads - h >= 4) {
+      attend_heads<4>(query, layout, tile, scores, at);
+      h += 4;
+    } else if (heads - h >= 2) {
+      attend_heads<2>(query, layout, tile, scores, at);
+      h += 2;
+    } else {
+      attend_heads<1>(query, layout, tile, scores, at);
+      h += 1;
+    }
+  }
+}
+
+}  // namespace
+}  // namespace gptoss

@@ -1,0 +1,35 @@
+// x · weightᵀ + bias: a few rows at the speed of memory, many as a matrix product.
+
+#include "matmul.h"
+#include "ops.h"
+
+namespace gptoss {
+
+void multiply(const Machine& machine, const Matrix& weight, const MatmulInput& input, const GemmOutput& output) {
+  if (input.rows == 0) return;
+  if (weight.is_8_bit()) {
+    multiply(machine, machine.kernels.matvec_dense8, machine.kernels.gemm_dense8, weight.dense8(), input, output);
+  } else {
+    multiply(machine, machine.kernels.matvec_bf16, machine.kernels.gemm_bf16, weight.bf16(), input, output);
+  }
+}
+
+void linear(const Machine& machine, const Tensor& x, const Matrix& weight, const float* bias, Tensor& out) {
+  multiply(machine, weight, {x.row(0), x.cols, x.rows, x.cols}, {out.row(0), out.cols, bias});
+}
+
+void quantize(const Machine& machine, const DenseBf16& source, Matrix& weight) {
+  const Dense8 target = weight.dense8();
+  const size_t panels = (target.rows + kPanelRows - 1) / kPanelRows, padded = target.padded_cols();
+  Ranges ranges(panels, 1, 4, machine.pool.size());
+  machine.pool.run([&](size_t) {
+    for (size_t first, last; ranges.next(&first, &last);) {
+      for (size_t p = first; p < last; p++) {
+        machine.kernels.quantize_panel(source, p, weight.values.as<uint8_t>() + p * kPanelRows * padded,
+                                       weight.scales.as<uint16_t>() + p * kPanelRows * (padded / kBlockCols));
+      }
+    }
+  });
+}
+
+}  // namespace gptoss

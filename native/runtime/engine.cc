@@ -1,0 +1,161 @@
+#include "engine.h"
+
+#include <cstring>
+#include <new>
+
+namespace gptoss {
+
+namespace {
+
+float half_to_float(uint16_t bits) {
+  const uint32_t sign = static_cast<uint32_t>(bits & 0x8000) << 16, magnitude = bits & 0x7fff;
+  float value;
+  if (magnitude < 0x400) {
+    value = static_cast<float>(magnitude) * 0x1p-24f;
+    return sign ? -value : value;
+  }
+  const uint32_t wide = sign | (magnitude >= 0x7c00 ? 0x7f800000 | (magnitude & 0x3ff) << 13 : (magnitude << 13) + 0x38000000);
+  std::memcpy(&value, &wide, sizeof value);
+  return value;
+}
+
+uint16_t float_to_bf16(float value) {
+  uint32_t bits;
+  std::memcpy(&bits, &value, sizeof bits);
+  if ((bits & 0x7fffffff) > 0x7f800000) return static_cast<uint16_t>(bits >> 16 | 0x40);
+  return static_cast<uint16_t>((bits + 0x7fff + ((bits >> 16) & 1)) >> 16);
+}
+
+size_t bytes_per_value(Storage storage) { return storage == Storage::kF32 ? 4 : 2; }
+
+/// One value of an array that may not be aligned.
+float value_at(const uint8_t* data, Storage storage, size_t i) {
+  if (storage == Storage::kF32) {
+    float value;
+    std::memcpy(&value, data + 4 * i, 4);
+    return value;
+  }
+  uint16_t bits;
+  std::memcpy(&bits, data + 2 * i, 2);
+  if (storage == Storage::kF16) return half_to_float(bits);
+  const uint32_t wide = static_cast<uint32_t>(bits) << 16;
+  float value;
+  std::memcpy(&value, &wide, sizeof value);
+  return value;
+}
+
+}  // namespace
+
+Engine::Engine(const Kernels& kernels, size_t threads) : kernels_(kernels), pool_(threads) {}
+
+Bytes Engine::bring(const Source& source) {
+  Bytes bytes;
+  if (!source.path.empty()) {
+    bytes.mapped = files_.map(source.path, source.offset, source.bytes);
+  } else {
+    bytes.copied = Buffer(source.bytes, &bytes_);
+    std::memcpy(bytes.copied.data(), source.data, source.bytes);
+  }
+  return bytes;
+}
+
+Buffer Engine::widen(const VectorSource& source) {
+  MappedRange mapped;
+  const uint8_t* data = source.source.data;
+  if (!source.source.path.empty()) {
+    mapped = files_.map(source.source.path, source.source.offset, source.length * bytes_per_value(source.storage));
+    data = mapped.data;
+  }
+  Buffer values(source.length * sizeof(float), &bytes_);
+  for (size_t i = 0; i < source.length; i++) values.as<float>()[i] = value_at(data, source.storage, i);
+  return values;
+}
+
+size_t Engine::load(int32_t id, const VectorSource& source) {
+  Vector vector;
+  vector.length = source.length;
+  vector.values = widen(source);
+  return vectors_.put(id, std::move(vector)).values.bytes();
+}
+
+size_t Engine::load(int32_t id, const MatrixSource& source) {
+  Matrix matrix;
+  matrix.rows = source.rows;
+  matrix.cols = source.cols;
+  Bytes bytes;
+  if (source.storage == Storage::kBf16 && (source.source.path.empty() && source.to_8_bit)) {
+    bytes.mapped.data = source.source.data;  // read once, below: no copy
+  } else {
+    bytes = bring(source.source);
+  }
+  if (source.storage != Storage::kBf16) {
+    Buffer rounded(source.rows * source.cols * sizeof(uint16_t), &bytes_);
+    for (size_t i = 0; i < source.rows * source.cols; i++)
+      rounded.as<uint16_t>()[i] = float_to_bf16(value_at(bytes.data(), source.storage, i));
+    bytes.copied = std::move(rounded);
+  }
+  matrix.mapped = std::move(bytes.mapped);
+  matrix.copied = std::move(bytes.copied);
+  if (source.to_8_bit) {
+    const DenseBf16 values = matrix.bf16();
+    const size_t panels = (source.rows + kPanelRows - 1) / kPanelRows, padded = (source.cols + 63) / 64 * 64;
+    matrix.values = Buffer(panels * kPanelRows * padded, &bytes_);
+    matrix.scales = Buffer(panels * kPanelRows * (padded / kBlockCols) * sizeof(uint16_t), &bytes_);
+    quantize(machine_, values, matrix);
+    matrix.copied = Buffer();
+    if (source.source.path.empty()) matrix.mapped = MappedRange();
+  }
+  const Matrix& kept = matrices_.put(id, std::move(matrix));
+  return kept.values.bytes() + kept.scales.bytes() + kept.copied.bytes();
+}
+
+size_t Engine::load(int32_t id, const ExpertsSource& source) {
+  Experts experts;
+  experts.experts = source.experts;
+  experts.hidden = source.hidden;
+  experts.intermediate = source.intermediate;
+  experts.gate_up_blocks = bring(source.gate_up_blocks);
+  experts.gate_up_scales = bring(source.gate_up_scales);
+  experts.down_blocks = bring(source.down_blocks);
+  experts.down_scales = bring(source.down_scales);
+  experts.gate_up_bias = widen(source.gate_up_bias);
+  experts.down_bias = widen(source.down_bias);
+  const Experts& kept = experts_.put(id, std::move(experts));
+  return kept.gate_up_blocks.copied.bytes() + kept.gate_up_scales.copied.bytes() + kept.down_blocks.copied.bytes() +
+         kept.down_scales.copied.bytes() + kept.gate_up_bias.bytes() + kept.down_bias.bytes();
+}
+
+Tensor& Engine::make_tensor(int32_t id, size_t rows, size_t cols) {
+  Tensor tensor;
+  tensor.rows = rows;
+  tensor.cols = cols;
+  tensor.memory = memory_.take(rows * cols * sizeof(float));
+  return tensors_.put(id, std::move(tensor));
+}
+
+void Engine::read(int32_t id, float* out) {
+  const Tensor& tensor = tensors_.get(id);
+  std::memcpy(out, tensor.memory.data(), tensor.rows * tensor.cols * sizeof(float));
+}
+
+std::optional<Failure> Engine::take_failure() {
+  std::optional<Failure> failure;
+  failure.swap(failure_);
+  return failure;
+}
+
+void Engine::clear() {
+  tensors_.clear();
+  matrices_.clear();
+  vectors_.clear();
+  experts_.clear();
+  caches_.clear();
+  trim();
+}
+
+void Engine::trim() {
+  memory_.release();
+  scratch_.release();
+}
+
+}  // namespace gptoss

@@ -1,0 +1,121 @@
+// What handles stand for: tensors, weights and caches, in tables indexed by the ids that JavaScript chose.
+// Used by the executor's thread only.
+
+#pragma once
+
+#include <atomic>
+#include <cstdint>
+#include <map>
+#include <memory>
+#include <vector>
+
+#include "../kernels/kernels.h"
+#include "failure.h"
+#include "mapped_file.h"
+#include "memory.h"
+
+namespace gptoss {
+
+struct Tensor {
+  Buffer memory;
+  size_t rows = 0;
+  size_t cols = 0;
+  float* row(size_t i) const { return memory.as<float>() + i * cols; }
+};
+
+/// Freed tensors' memory, kept for the next tensors of about that size: the same shapes come again with every token.
+class TensorMemory {
+ public:
+  explicit TensorMemory(std::atomic<int64_t>* counter) : counter_(counter) {}
+  Buffer take(size_t bytes);
+  void give_back(Buffer buffer);
+  void release() { free_.clear(), held_ = 0; }
+
+ private:
+  std::atomic<int64_t>* counter_;
+  std::multimap<size_t, Buffer> free_;
+  size_t held_ = 0;
+};
+
+/// A dense weight in one of its two storages.
+struct Matrix {
+  size_t rows = 0;
+  size_t cols = 0;
+  Buffer values, scales;  // 8 bits: Dense8
+  MappedRange mapped;     // 16 bits, in the file …
+  Buffer copied;          // … or not
+  bool is_8_bit() const { return static_cast<bool>(values); }
+  Dense8 dense8() const { return {values.as<const uint8_t>(), scales.as<const uint16_t>(), rows, cols}; }
+  /// Null values where only the 8-bit storage was kept.
+  DenseBf16 bf16() const {
+    const void* data = copied ? copied.data() : mapped.data;
+    return {static_cast<const uint16_t*>(data), rows, cols};
+  }
+};
+
+struct Vector {
+  Buffer values;
+  size_t length = 0;
+  const float* data() const { return values.as<const float>(); }
+};
+
+/// Bytes of a file, or a copy of bytes that lie in none.
+struct Bytes {
+  MappedRange mapped;
+  Buffer copied;
+  const uint8_t* data() const { return copied ? copied.as<const uint8_t>() : mapped.data; }
+};
+
+struct Experts {
+  size_t experts = 0, hidden = 0, intermediate = 0;
+  Bytes gate_up_blocks, gate_up_scales, down_blocks, down_scales;
+  Buffer gate_up_bias, down_bias;  // f32 [E, 2·I], [E, D]
+
+  Mxfp4 gate_up(size_t expert) const {
+    const size_t values = 2 * intermediate * hidden;
+    return {gate_up_blocks.data() + expert * values / 2, gate_up_scales.data() + expert * values / 32,
+            2 * intermediate, hidden};
+  }
+  Mxfp4 down(size_t expert) const {
+    const size_t values = intermediate * hidden;
+    return {down_blocks.data() + expert * values / 2, down_scales.data() + expert * values / 32, hidden, intermediate};
+  }
+};
+
+/// All layers' keys and values.
+struct Cache {
+  KvLayout layout{};
+  size_t kv_heads = 0;
+  std::vector<Buffer> layers;
+
+  size_t block_elements() const { return kv_heads * 2 * layout.half(); }
+  /// One key-value head of one block: keys, then values.
+  uint16_t* at(size_t layer, size_t block, size_t kv_head) const {
+    return layers[layer].as<uint16_t>() + block * block_elements() + kv_head * 2 * layout.half();
+  }
+};
+
+/// Objects by id. An id that is absent belongs to an object whose making failed; that failure is already recorded.
+template <typename T>
+class Table {
+ public:
+  T& get(int32_t id) {
+    if (!has(id)) throw Failure("backend/out-of-memory", "depends on an operation that failed");
+    return *objects_[static_cast<size_t>(id)];
+  }
+  T& put(int32_t id, T object) {
+    if (static_cast<size_t>(id) >= objects_.size()) objects_.resize(static_cast<size_t>(id) + 1);
+    objects_[static_cast<size_t>(id)] = std::make_unique<T>(std::move(object));
+    return *objects_[static_cast<size_t>(id)];
+  }
+  std::unique_ptr<T> take(int32_t id) { return has(id) ? std::move(objects_[static_cast<size_t>(id)]) : nullptr; }
+  void clear() { objects_.clear(); }
+
+ private:
+  bool has(int32_t id) const {
+    return id >= 0 && static_cast<size_t>(id) < objects_.size() && objects_[static_cast<size_t>(id)] != nullptr;
+  }
+  std::vector<std::unique_ptr<T>> objects_;
+};
+
+}  // namespace gptoss

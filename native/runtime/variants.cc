@@ -1,0 +1,49 @@
+#include "variants.h"
+
+#include "cpu.h"
+
+namespace gptoss {
+
+#if defined(__x86_64__)
+Kernels avx512vnni_kernels();
+#endif
+Kernels portable_kernels();
+
+const std::vector<Variant>& variants() {
+  static const std::vector<Variant> all = {
+#if defined(__x86_64__)
+      {avx512vnni_kernels(), kAvx512 | kAvx512Vnni},
+#endif
+      {portable_kernels(), 0},
+  };
+  return all;
+}
+
+namespace {
+
+std::string missing(const Variant& variant) { return feature_names(variant.needs & ~cpu_features()); }
+
+bool runs_here(const Variant& variant) { return (variant.needs & ~cpu_features()) == 0; }
+
+}  // namespace
+
+Choice choose_kernels(const std::string& name) {
+  if (name.empty()) {
+    std::string passed_over;
+    for (const Variant& variant : variants()) {
+      if (runs_here(variant)) return {&variant.kernels, passed_over.empty() ? "the best this binary has" : passed_over};
+      passed_over += (passed_over.empty() ? "" : "; ") + std::string(variant.kernels.name) + " needs " + missing(variant);
+    }
+    return {nullptr, passed_over};
+  }
+  std::string known;
+  for (const Variant& variant : variants()) {
+    known += (known.empty() ? "" : ", ") + std::string(variant.kernels.name);
+    if (name != variant.kernels.name) continue;
+    if (runs_here(variant)) return {&variant.kernels, "asked for"};
+    return {nullptr, "kernels \"" + name + "\" need " + missing(variant) + ", which this machine lacks"};
+  }
+  return {nullptr, "no kernels \"" + name + "\" in this binary, which has " + known};
+}
+
+}  // namespace gptoss
