@@ -27,6 +27,7 @@ const accepted: Readonly<Record<DType, readonly DType[]>> = {
 export function bindTensors(config: ModelConfig, stored: StoredTensors): ReadonlyMap<string, TensorView> {
   const expected = storedTensors(config, stored.layout);
   refuseMissing(expected, stored);
+  refuseMoreLayers(config, stored);
   const bound = new Map<string, TensorView>();
   for (const tensor of expected) {
     const view = stored.tensors.get(tensor.name);
@@ -82,6 +83,18 @@ function refuseMissing(expected: readonly StoredTensor[], stored: StoredTensors)
       ? "its experts are not quantised; `gpt-oss convert` quantises them to MXFP4"
       : "a file is missing, or config.json is that of another model",
   });
+}
+
+/** Leaving out the last layers would give wrong answers quietly. */
+function refuseMoreLayers(config: ModelConfig, stored: StoredTensors): void {
+  for (const name of stored.tensors.keys()) {
+    const layer = /^(?:model\.layers|block)\.(\d+)\./.exec(name)?.[1];
+    if (layer === undefined || Number(layer) < config.layers) continue;
+    throw new GptOssError("checkpoint/bad-config", {
+      message: `${stored.name}: config.json says ${config.layers} layers, but there is a tensor ${quote(name)}`,
+      hint: "config.json and the weights are of different models",
+    });
+  }
 }
 
 function isSameShape(a: readonly number[], b: readonly number[]): boolean {

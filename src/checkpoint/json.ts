@@ -71,16 +71,16 @@ export interface Fields {
   boolean(key: string, fallback: boolean): boolean;
   /** The fields of an object inside this one. */
   object(key: string): Fields | undefined;
-  /** Throws: the field `key` is what it is, and `expectation` was expected. */
-  refuse(key: string, expectation: string): never;
+  /** Throws: the field `key` is what it is (or `found`), and `expectation` was expected. */
+  refuse(key: string, expectation: string, options?: { readonly found: unknown }): never;
 }
 
 export function fieldsOf(where: string, json: JsonObject, complaint: Complaint): Fields {
   const raw = (key: string): unknown => (Object.hasOwn(json, key) ? (json[key] ?? undefined) : undefined);
   const has = (key: string): boolean => raw(key) !== undefined;
-  const refuse = (key: string, expectation: string): never => {
-    const found = has(key) ? `${key} is ${describe(raw(key))}` : `${key} is missing`;
-    throw complain(complaint, `${where}: ${found}; expected ${expectation}`);
+  const refuse = (key: string, expectation: string, { found = raw(key) } = {}): never => {
+    const state = found === undefined ? "missing" : describe(found);
+    throw complain(complaint, `${where}: ${key} is ${state}; expected ${expectation}`);
   };
 
   const read = (

@@ -85,13 +85,10 @@ function parseLayerTypes(fields: Fields, layers: number): readonly boolean[] {
   if (types === undefined) return Array.from({ length: layers }, (_, layer) => layer % 2 === 0);
   if (!Array.isArray(types) || types.length !== layers)
     return fields.refuse("layer_types", `a list with one entry for each of the ${layers} layers`);
-  return types.map((type) => {
+  return types.map((type, layer) => {
     if (type === "sliding_attention") return true;
     if (type === "full_attention") return false;
-    return fields.refuse(
-      "layer_types",
-      `"sliding_attention" or "full_attention" everywhere (found ${describe(type)})`,
-    );
+    return fields.refuse(`layer_types[${layer}]`, '"sliding_attention" or "full_attention"', { found: type });
   });
 }
 
@@ -168,9 +165,6 @@ function parseStopTokens(file: JsonFile, vocabularySize: number): readonly numbe
   const ids: readonly unknown[] = Array.isArray(eos) ? eos : [eos];
   return ids.map((id) => {
     if (typeof id === "number" && Number.isInteger(id) && id >= 0 && id < vocabularySize) return id;
-    return fields.refuse(
-      "eos_token_id",
-      `token ids below vocab_size, ${vocabularySize} (found ${describe(id)})`,
-    );
+    return fields.refuse("eos_token_id", `token ids below vocab_size, ${vocabularySize}`, { found: id });
   });
 }

@@ -15,7 +15,10 @@ export async function openFile(path: string): Promise<ByteSource> {
   try {
     // Before opening: opening a pipe would wait for its writer.
     if (!(await stat(absolute)).isFile())
-      throw new GptOssError("checkpoint/io", { message: `${path}: not a regular file` });
+      throw new GptOssError("checkpoint/io", {
+        message: `${path}: not a regular file`,
+        hint: "check the path",
+      });
     return await fileSource(path, absolute);
   } catch (error) {
     throw ioError(error, path);
@@ -25,7 +28,15 @@ export async function openFile(path: string): Promise<ByteSource> {
 async function fileSource(name: string, path: string): Promise<ByteSource> {
   const handle = await open(path, "r");
   const opened = await handle.stat();
+  const reading = new Set<Promise<void>>();
   let isOpen = true;
+
+  const readUnchanged = async (bytes: Uint8Array, offset: number): Promise<void> => {
+    const now = await handle.stat();
+    if (now.size !== opened.size || now.mtimeMs !== opened.mtimeMs) throw changed(name);
+    await readFully(handle, bytes, { offset, name });
+  };
+
   return {
     name,
     path,
@@ -33,19 +44,22 @@ async function fileSource(name: string, path: string): Promise<ByteSource> {
     read: async (offset, length) => {
       if (!isOpen) throw new GptOssError("checkpoint/io", { message: `${name}: read after close` });
       checkInside({ name, size: opened.size }, offset, length);
+      const bytes = allocate(name, length);
+      const read = readUnchanged(bytes, offset);
+      reading.add(read);
       try {
-        const now = await handle.stat();
-        if (now.size !== opened.size || now.mtimeMs !== opened.mtimeMs) throw changed(name);
-        const bytes = allocate(name, length);
-        await readFully(handle, bytes, { offset, name });
+        await read;
         return bytes;
       } catch (error) {
         throw ioError(error, name);
+      } finally {
+        reading.delete(read);
       }
     },
     close: async () => {
       if (!isOpen) return;
       isOpen = false;
+      await Promise.allSettled(reading);
       await handle.close();
     },
   };

@@ -2,7 +2,6 @@ import { GptOssError } from "../../base/index.ts";
 import type { ByteSource } from "../byte-source.ts";
 import type { JsonFile } from "../json.ts";
 import { openFile } from "./file-source.ts";
-import { ioError } from "./io-error.ts";
 
 /** The index of gpt-oss-120b has 70 KB; this keeps a hostile file from filling the memory. */
 const maxJsonBytes = 4 * 2 ** 20;
@@ -24,11 +23,20 @@ export async function readText(path: string, maxBytes = maxJsonBytes): Promise<J
         message: `${path}: has ${source.size} bytes; expected at most ${maxBytes}`,
         hint: "this is not the file that its name says",
       });
-    const bytes = await source.read(0, source.size);
-    return { name: path, text: new TextDecoder("utf-8", { fatal: true }).decode(bytes) };
-  } catch (error) {
-    throw ioError(error, path);
+    return { name: path, text: decode(path, await source.read(0, source.size)) };
   } finally {
     await source.close();
+  }
+}
+
+function decode(path: string, bytes: Uint8Array): string {
+  try {
+    return new TextDecoder("utf-8", { fatal: true }).decode(bytes);
+  } catch (cause) {
+    throw new GptOssError("checkpoint/io", {
+      message: `${path}: is not UTF-8 text`,
+      hint: "the file is damaged; fetch it again",
+      cause,
+    });
   }
 }

@@ -5,16 +5,17 @@ export type TensorHeading = Pick<TensorView, "name" | "dtype" | "shape" | "byteL
 
 /** The bytes before the tensors': length and JSON, padded with spaces so that the data begins at a multiple of 8. */
 export function encodeSafetensorsHeader(tensors: readonly TensorHeading[]): Uint8Array {
-  const entries: Record<string, unknown> = { __metadata__: { format: "pt" } };
   let end = 0;
-  for (const { name, dtype, shape, byteLength } of tensors) {
-    entries[name] = { dtype, shape, data_offsets: [end, end + byteLength] };
+  const entries = tensors.map(({ name, dtype, shape, byteLength }) => {
+    const begin = end;
     end += byteLength;
-  }
-  const json = new TextEncoder().encode(JSON.stringify(entries));
+    return [name, { dtype, shape, data_offsets: [begin, end] }];
+  });
+  const header = Object.fromEntries([["__metadata__", { format: "pt" }], ...entries]);
+  const json = new TextEncoder().encode(JSON.stringify(header));
   const length = Math.ceil(json.length / 8) * 8;
-  const header = new Uint8Array(8 + length).fill(0x20);
-  new DataView(header.buffer).setBigUint64(0, BigInt(length), true);
-  header.set(json, 8);
-  return header;
+  const bytes = new Uint8Array(8 + length).fill(0x20);
+  new DataView(bytes.buffer).setBigUint64(0, BigInt(length), true);
+  bytes.set(json, 8);
+  return bytes;
 }

@@ -6,7 +6,7 @@ import { quote } from "../quote.ts";
 
 /**
  * Brackets, colons and commas in one header. A tensor takes about a dozen, so this leaves room for 100,000 tensors in
- * one file (gpt-oss-120b has 759 in all), while "a billion tensors" is refused by a scan, before it becomes objects.
+ * one file (gpt-oss-120b has 687 in all), while "a billion tensors" is refused by a scan, before it becomes objects.
  */
 const maxStructure = 1_500_000;
 /** A header is three deep; unknown fields may nest a little. */
