@@ -42,4 +42,5 @@ export type ErrorCode =
   | "agent/bad-arguments"
   // library and command line
   | "library/bad-option"
+  | "library/no-tokenizer"
   | "cli/bad-argument";

@@ -1,0 +1,55 @@
+import { Command, Option } from "commander";
+import { checkpointBytes, shapeNames } from "../../checkpoint/index.ts";
+import { readShape, synthesize, type WriteProgress } from "../../checkpoint/node/index.ts";
+import { wholeNumber } from "../options.ts";
+import { formatBytes, formatSeconds, interruptSignal, printNote, progressLine } from "../terminal.ts";
+
+interface Options {
+  readonly shape: string;
+  readonly out: string;
+  readonly seed: number;
+  readonly layout: "huggingface" | "original";
+}
+
+/** `gpt-oss synth`: a checkpoint of any shape with random weights. */
+export const synthCommand = (): Command =>
+  new Command("synth")
+    .summary("write a checkpoint of any shape with random weights")
+    .description(
+      "Writes a checkpoint with seeded random weights, for trying out speed and memory without a download. It streams\n" +
+        "to disk in little memory; Ctrl-C leaves nothing behind.",
+    )
+    .requiredOption("--shape <shape>", `${shapeNames.join(", ")}, a config.json, or a folder with one`)
+    .requiredOption("--out <dir>", "folder to write to, made if needed")
+    .option("--seed <n>", "same seed, same weights", wholeNumber, 0)
+    .addOption(
+      new Option("--layout <layout>", "how to name and split the files")
+        .choices(["huggingface", "original"])
+        .default("huggingface"),
+    )
+    .action(async (options: Options) => {
+      const { config, tokenizerJson } = await readShape(options.shape);
+      const { out, seed, layout } = options;
+      const line = progressLine();
+      const start = performance.now();
+      try {
+        await synthesize({
+          config,
+          tokenizerJson,
+          out,
+          seed,
+          layout,
+          signal: interruptSignal(),
+          onProgress: (progress) => line.update(describe(progress)),
+        });
+      } finally {
+        line.end();
+      }
+      const seconds = (performance.now() - start) / 1000;
+      printNote(`wrote ${formatBytes(checkpointBytes(config))} to ${out} in ${formatSeconds(seconds)}`);
+    });
+
+function describe({ bytes, totalBytes, bytesPerSecond, secondsLeft }: WriteProgress): string {
+  const share = Math.floor((100 * bytes) / totalBytes);
+  return `${formatBytes(bytes)} of ${formatBytes(totalBytes)} (${share} %), ${formatBytes(bytesPerSecond)}/s, ${formatSeconds(secondsLeft)} left`;
+}

@@ -1,0 +1,112 @@
+// Options that several commands share, and how their values are checked.
+
+import { type Command, InvalidArgumentError, Option } from "commander";
+import type { SamplingOptions } from "../engine/index.ts";
+import { isDebugging } from "./report.ts";
+
+export interface ModelOptions {
+  readonly model?: string;
+  readonly backend?: string;
+  readonly context?: number;
+  readonly threads?: number;
+}
+
+export interface SamplingFlags {
+  readonly temperature?: number;
+  readonly topP?: number;
+  readonly topK?: number;
+  readonly minP?: number;
+  readonly repetitionPenalty?: number;
+  readonly frequencyPenalty?: number;
+  readonly presencePenalty?: number;
+  readonly seed?: number;
+}
+
+export const modelOption = (): Option =>
+  new Option("-m, --model <dir>", "folder of a checkpoint, or `embedded` (default: embedded)");
+
+export const tokenizerOption = (): Option =>
+  new Option("-m, --model <dir>", "take this model's tokenizer (default: o200k_harmony, that of gpt-oss)");
+
+export const tokenIdsHelp =
+  "JSON array of ids: inline, or a file that holds one; default, and for `-`: stdin";
+
+/** For commands that run a model. */
+export function addModelOptions(command: Command): Command {
+  return command
+    .addOption(modelOption())
+    .option("--backend <name>", "native or reference (default: the first that works here)")
+    .option(
+      "--context <tokens>",
+      "room for prompt and answer (default: what the model can, if memory allows)",
+      count,
+    )
+    .option("--threads <n>", "threads of the native backend (default: one per core)", count);
+}
+
+/** Neutral by default, like the model's authors advise: temperature 1, nothing cut off, no penalties. */
+export function addSamplingOptions(command: Command): Command {
+  return command
+    .option("--temperature <t>", "0 always takes the likeliest token", number)
+    .option("--top-p <p>", "keep the smallest set of tokens that reaches this probability", number)
+    .option("--top-k <k>", "keep the k likeliest tokens", count)
+    .option("--min-p <p>", "keep tokens at least this likely relative to the likeliest", number)
+    .option("--repetition-penalty <x>", "above 1: tokens that were seen become less likely", number)
+    .option("--frequency-penalty <x>", "lower a token's logit by this for every time it was sampled", number)
+    .option("--presence-penalty <x>", "lower a token's logit by this once it was sampled", number)
+    .option("--seed <n>", "same seed, same answer", wholeNumber);
+}
+
+export function samplingOf(flags: SamplingFlags): SamplingOptions {
+  const { temperature, topP, topK, minP, repetitionPenalty, frequencyPenalty, presencePenalty, seed } = flags;
+  const sampling = {
+    temperature,
+    topP,
+    topK,
+    minP,
+    repetitionPenalty,
+    frequencyPenalty,
+    presencePenalty,
+    seed,
+  };
+  return Object.fromEntries(Object.entries(sampling).filter(([, value]) => value !== undefined));
+}
+
+export const maxTokensOption = (): Option =>
+  new Option("--max-tokens <n>", "stop after this many new tokens, reasoning included").argParser(count);
+
+export const effortOption = (): Option =>
+  new Option("-e, --effort <level>", "how much to think before answering").choices([
+    "none",
+    "low",
+    "medium",
+    "high",
+  ]);
+
+export const jsonOption = (what: string): Option => new Option("--json", `print ${what} as JSON`);
+
+/** Read from the arguments themselves, because errors must know it before the arguments are parsed. */
+export const debugOption = (): Option =>
+  new Option("--debug", "show stack traces of errors (also: GPT_OSS_DEBUG=1)").default(isDebugging(), "off");
+
+export function number(text: string): number {
+  const value = Number(text);
+  if (text.trim() === "" || !Number.isFinite(value)) throw new InvalidArgumentError("It must be a number.");
+  return value;
+}
+
+export function wholeNumber(text: string): number {
+  const value = number(text);
+  if (!Number.isSafeInteger(value) || value < 0) {
+    throw new InvalidArgumentError("It must be a whole number, 0 or more.");
+  }
+  return value;
+}
+
+export function count(text: string): number {
+  const value = number(text);
+  if (!Number.isSafeInteger(value) || value < 1) {
+    throw new InvalidArgumentError("It must be a whole number, 1 or more.");
+  }
+  return value;
+}

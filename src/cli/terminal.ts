@@ -1,0 +1,80 @@
+// The terminal: colours only where someone looks, a progress line on stderr, Ctrl-C as an AbortSignal, and a reader
+// that goes away early (`| head`).
+
+import { exitCodes } from "./report.ts";
+
+const hasColour = (stream: NodeJS.WriteStream): boolean => stream.isTTY === true && !process.env.NO_COLOR;
+
+export const print = (text: string): void => void process.stdout.write(text);
+export const printLine = (text: string): void => print(`${text}\n`);
+export const printNote = (text: string): void => void process.stderr.write(`${dim(text, process.stderr)}\n`);
+export const printJson = (value: unknown): void => printLine(JSON.stringify(value));
+
+export function dim(text: string, stream: NodeJS.WriteStream = process.stdout): string {
+  return hasColour(stream) && text !== "" ? `\u001b[2m${text}\u001b[22m` : text;
+}
+
+/** Someone who reads only the first lines of our output is not an error. */
+export function tolerateClosedOutput(): void {
+  for (const stream of [process.stdout, process.stderr]) {
+    stream.on("error", (error: NodeJS.ErrnoException) => {
+      if (error.code === "EPIPE") process.exit(exitCodes.ok);
+      throw error;
+    });
+  }
+}
+
+/** The first Ctrl-C (or SIGTERM) aborts, so that work can end in order; the second ends the program at once. */
+export function interruptSignal(): AbortSignal {
+  const controller = new AbortController();
+  const interrupt = (): void => {
+    if (controller.signal.aborted) process.exit(exitCodes.interrupted);
+    controller.abort();
+  };
+  process.on("SIGINT", interrupt);
+  process.on("SIGTERM", interrupt);
+  return controller.signal;
+}
+
+/** One line on stderr that is written over; nothing when stderr is not a terminal, apart from the last state. */
+export interface ProgressLine {
+  update(text: string): void;
+  /** Clears the line, or leaves `text` on it. */
+  end(text?: string): void;
+}
+
+const redrawEveryMs = 100;
+
+export function progressLine(): ProgressLine {
+  const isTerminal = process.stderr.isTTY === true;
+  let drawn = 0;
+  return {
+    update(text) {
+      const now = performance.now();
+      if (!isTerminal || now - drawn < redrawEveryMs) return;
+      drawn = now;
+      process.stderr.write(`\r\u001b[2K${dim(text, process.stderr)}`);
+    },
+    end(text) {
+      if (isTerminal && drawn > 0) process.stderr.write("\r\u001b[2K");
+      if (text !== undefined) printNote(text);
+    },
+  };
+}
+
+const byteUnits = ["bytes", "kB", "MB", "GB", "TB"];
+
+/** Decimal units, three digits: `12.8 GB`. */
+export function formatBytes(bytes: number): string {
+  const power = bytes < 1000 ? 0 : Math.min(Math.floor(Math.log10(bytes) / 3), byteUnits.length - 1);
+  const value = bytes / 1000 ** power;
+  return `${power === 0 ? value : value.toPrecision(3)} ${byteUnits[power]}`;
+}
+
+export function formatSeconds(seconds: number): string {
+  if (!Number.isFinite(seconds)) return "?";
+  const whole = Math.ceil(seconds);
+  if (whole < 60) return `${whole} s`;
+  if (whole < 3600) return `${Math.floor(whole / 60)} min ${whole % 60} s`;
+  return `${Math.floor(whole / 3600)} h ${Math.floor((whole % 3600) / 60)} min`;
+}

@@ -1,0 +1,14 @@
+import { GptOssError } from "../../base/index.ts";
+import { type Checkpoint, shapes } from "../../checkpoint/index.ts";
+import { o200kHarmony, type Tokenizer, tokenizerFromJson } from "../../tokenizer/index.ts";
+
+/** The checkpoint's own; for the vocabulary of the published models, the built-in one where it has none. */
+export function tokenizerOf(checkpoint: Checkpoint): Tokenizer {
+  const { tokenizerJson, config, path } = checkpoint;
+  if (tokenizerJson !== undefined) return tokenizerFromJson(tokenizerJson);
+  if (config.vocabularySize === shapes["gpt-oss-20b"].vocabularySize) return o200kHarmony();
+  throw new GptOssError("library/no-tokenizer", {
+    message: `${path} has no tokenizer.json, and ${config.vocabularySize} is not the vocabulary that is built in`,
+    hint: "put the model's tokenizer.json beside its weights",
+  });
+}
