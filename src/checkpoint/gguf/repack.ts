@@ -64,25 +64,28 @@ export function mxfp4FromGguf(
 
 /** BF16 bytes → Q8_0 bytes: an f16 scale and 32 signed bytes a block; ggml's quantize_row_q8_0 rounds half away. */
 export function bf16ToQ8(bytes: Uint8Array): Uint8Array {
-  const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
-  const blocks = bytes.length / 2 / q8Values;
+  const halves = wordsOf(bytes);
+  const values = new Float32Array(widen(halves).buffer);
+  const blocks = halves.length / q8Values;
   const out = new Uint8Array(blocks * q8Bytes);
-  const values = new Float32Array(q8Values);
   for (let b = 0; b < blocks; b++) {
+    const first = b * q8Values;
+    // Signs are coin tosses: branching on them would cost more than everything else here.
     let largest = 0;
-    for (let i = 0; i < q8Values; i++) {
-      values[i] = bf16ToF32(view.getUint16((b * q8Values + i) * 2, true));
-      largest = Math.max(largest, Math.abs(values[i]));
+    for (let i = first; i < first + q8Values; i++) {
+      const magnitude = halves[i] & 0x7fff;
+      if (magnitude > largest) largest = magnitude;
     }
-    const scale = Math.fround(largest / 127);
+    const scale = Math.fround(bf16ToF32(largest) / 127);
     const inverse = scale === 0 ? 0 : Math.fround(1 / scale);
     const bits = f32ToF16(scale);
     const at = b * q8Bytes;
     out[at] = bits & 0xff;
     out[at + 1] = bits >>> 8;
     for (let i = 0; i < q8Values; i++) {
-      const scaled = Math.fround(values[i] * inverse);
-      out[at + 2 + i] = Math.sign(scaled) * Math.floor(Math.abs(scaled) + 0.5);
+      const steps = (Math.abs(Math.fround(values[first + i] * inverse)) + 0.5) | 0;
+      const sign = halves[first + i] >> 15;
+      out[at + 2 + i] = (steps ^ -sign) + sign; // -steps where the sign is set
     }
   }
   return out;
@@ -90,12 +93,18 @@ export function bf16ToQ8(bytes: Uint8Array): Uint8Array {
 
 /** BF16 bytes → F32 bytes. */
 export function bf16ToF32Bytes(bytes: Uint8Array): Uint8Array {
-  const out = new Uint8Array(bytes.length * 2);
-  for (let i = 0; i < bytes.length / 2; i++) {
-    out[4 * i + 2] = bytes[2 * i];
-    out[4 * i + 3] = bytes[2 * i + 1];
-  }
+  return new Uint8Array(widen(wordsOf(bytes)).buffer);
+}
+
+function widen(halves: Uint16Array): Uint32Array {
+  const out = new Uint32Array(halves.length);
+  for (let i = 0; i < halves.length; i++) out[i] = halves[i] << 16;
   return out;
+}
+
+function wordsOf(bytes: Uint8Array): Uint16Array {
+  const { buffer, byteOffset } = bytes.byteOffset % 2 === 0 ? bytes : bytes.slice();
+  return new Uint16Array(buffer, byteOffset, bytes.length / 2);
 }
 
 /** Every `stride`-th element of `elementBytes` bytes, from element `first` on. */
