@@ -1,6 +1,6 @@
 import { describe, expect, expectTypeOf, test } from "vitest";
 import * as z from "zod";
-import { schemaText } from "../harmony/index.ts";
+import { schemaToTypeScript } from "../harmony/index.ts";
 import { type FunctionTool, type ToolContext, tool } from "./index.ts";
 import { callTool } from "./tool.ts";
 
@@ -50,7 +50,7 @@ test("the model sees a zod schema in the dialect it was trained on", () => {
       kind: z.literal("now"),
     }),
   });
-  expect(schemaText(parameters ?? {})).toBe(
+  expect(schemaToTypeScript(parameters ?? {})).toBe(
     [
       "{",
       "// City and state",

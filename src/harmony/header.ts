@@ -23,6 +23,8 @@ export type NoteBody = DistributiveOmit<Note, "at">;
 export interface HeaderContext {
   /** The prompt already said whose message this is. */
   readonly impliedRole: Role | undefined;
+  /** There was no `<|start|>`: rather stray text than a tool's name. */
+  readonly isStray: boolean;
   /** Present if the tools are known: then a word without `to=` is a recipient only if it names one of them. */
   readonly resolve: RecipientResolver | undefined;
   readonly note: (note: NoteBody) => void;
@@ -40,11 +42,7 @@ const roles: readonly Role[] = ["system", "developer", "user", "assistant", "too
 /** Reads a complete header. */
 export function readHeader(text: string, context: HeaderContext): Header {
   const { channel, rest } = takeChannel(text, context);
-  const words = rest
-    .replaceAll(constrain, ` ${constrain}`)
-    // A marker and the word it belongs to may be apart: `<|constrain|> json`, `to= f`.
-    .replace(/<\|constrain\|>[\t\n\f\r ]+(?!to=)(?=[^\t\n\f\r ])/g, constrain)
-    .replace(/(^|[\t\n\f\r ])to=[\t\n\f\r ]+(?=[^\t\n\f\r <])/g, "$1to=")
+  const words = joinMarkers(rest.replaceAll(constrain, ` ${constrain}`), context)
     .replace(outerSpace, "")
     .split(wordSpace)
     .filter((word) => word !== "");
@@ -52,6 +50,17 @@ export function readHeader(text: string, context: HeaderContext): Header {
   if (channel !== undefined) setChannel(header, channel, context);
   readWords(words, header, context);
   return header;
+}
+
+/** A marker and the word it belongs to may be apart: `<|constrain|> json`, `to= f`. */
+function joinMarkers(text: string, { note }: HeaderContext): string {
+  return text.replace(
+    /(<\|constrain\|>|(?:^|[\t\n\f\r ])to=)([\t\n\f\r ]+)(?!to=|<\|)(?=[^\t\n\f\r ])/g,
+    (_, marker: string, gap: string) => {
+      note({ kind: "header-junk", text: gap });
+      return marker;
+    },
+  );
 }
 
 /**
@@ -62,7 +71,7 @@ export function readUnfinishedHeader(
   header: string,
   context: HeaderContext,
 ): { header: Header; text: string } {
-  const { channel, rest } = takeChannel(header, context, { keepGluedText: true });
+  const { channel, rest } = takeChannel(header, context, { keepText: true });
   let text = rest.trimStart();
   const author: Header = { role: context.impliedRole ?? "assistant" };
   const [word] = text.split(wordSpace, 1);
@@ -92,26 +101,30 @@ export function readUnfinishedHeader(
   return { header: author, text };
 }
 
-/** Cuts out every channel marker with its value; the first value counts. */
+/**
+ * Cuts out every channel marker with its value; the first value counts. With `keepText`, what is glued to a channel's name
+ * or stands in its place is kept: `analysisWe need to`.
+ */
 function takeChannel(
   text: string,
   { note }: HeaderContext,
-  options: { readonly keepGluedText?: boolean } = {},
+  { keepText = false } = {},
 ): { channel: string | undefined; rest: string } {
   let channel: string | undefined;
-  let found = false;
+  let isMarked = false;
   const rest = text.replace(channelMarker, (_, value: string) => {
-    found = true;
-    // `commentaryto=functions.f` and, where there is text to save, `analysisWe need`.
-    const [, known, glued] = /^(analysis|commentary|final)(.+)$/.exec(value) ?? [];
-    const name = glued?.startsWith("to=") ? known : value;
-    if (channel !== undefined) note({ kind: "repeated-channel", channel: value });
+    isMarked = true;
+    const [, known, glued = ""] = /^(analysis|commentary|final)(.+)$/.exec(value) ?? [];
+    const isRecipient = glued.startsWith("to=");
+    const name = known !== undefined && (isRecipient || keepText) ? known : value;
+    if (name !== value) note({ kind: "unknown-channel", channel: value, readAs: known as Channel });
+    if (keepText && nearestChannel(name) === undefined) return ` ${value}`;
+    if (channel !== undefined) note({ kind: "repeated-channel", channel: name });
     else if (name !== "") channel = name;
-    if (glued === undefined) return " ";
-    if (name === known) return ` ${glued}`;
-    return options.keepGluedText ? ` ${glued.replace(/^[\p{P}\p{S}]*(assistant)?/u, "")}` : " ";
+    if (isRecipient) return ` ${glued}`;
+    return keepText ? ` ${glued.replace(/^[\p{P}\p{S}]*(assistant)?/u, "")}` : " ";
   });
-  if (found && channel === undefined) note({ kind: "missing-channel" });
+  if (isMarked && channel === undefined) note({ kind: "missing-channel" });
   return { channel, rest };
 }
 
@@ -119,7 +132,8 @@ function takeChannel(
 function setChannel(header: Header, channel: string, { note }: HeaderContext): void {
   header.channel = channel;
   if (header.role !== "assistant" || isChannel(channel)) return;
-  const readAs = nearestChannel(channel);
+  // Commentary is shown to the user: a whole answer on a channel of its own making is better seen than lost.
+  const readAs = nearestChannel(channel) ?? "commentary";
   header.channel = readAs;
   note({ kind: "unknown-channel", channel, readAs });
 }
@@ -128,12 +142,11 @@ function isChannel(name: string): name is Channel {
   return channels.some((channel) => channel === name);
 }
 
-function nearestChannel(name: string): Channel {
+function nearestChannel(name: string): Channel | undefined {
   const lower = name.toLowerCase();
-  const near = (channel: Channel): boolean =>
-    lower.startsWith(channel) || (lower.length >= 3 && channel.startsWith(lower));
-  // Commentary is shown to the user: a whole answer on a channel of its own making is better seen than lost.
-  return channels.find(near) ?? "commentary";
+  return channels.find(
+    (channel) => lower.startsWith(channel) || (lower.length >= 3 && channel.startsWith(lower)),
+  );
 }
 
 /** Removes the author from the front of `words`. */
@@ -143,7 +156,8 @@ function takeAuthor(words: string[], context: HeaderContext): Header {
     return { role: context.impliedRole };
   }
   const named = words.length === 0 ? undefined : readAuthor(words[0], context);
-  if (named === undefined) {
+  const isStrayWord = context.isStray && named?.role === "tool" && !words[1]?.startsWith("to=");
+  if (named === undefined || isStrayWord) {
     context.note({ kind: "missing-role" });
     return { role: "assistant" };
   }
@@ -178,7 +192,7 @@ function readWords(words: readonly string[], header: Header, context: HeaderCont
   } else if (words.length === 2 && first.startsWith("to=") && !second.startsWith("to=")) {
     setRecipient(header, first.slice(3), context);
     header.contentType = second;
-  } else if (words.length === 2 && !second.startsWith("to=") && isBareRecipient(first, context)) {
+  } else if (words.length === 2 && !second.startsWith("to=") && isBareRecipient(first, header, context)) {
     setRecipient(header, first, context);
     header.contentType = second;
   } else readTangledWords(words, header, context);
@@ -188,14 +202,15 @@ function readLoneWord(word: string, header: Header, context: HeaderContext): voi
   if (header.channel === undefined && header.role === "assistant" && isChannel(word)) {
     context.note({ kind: "missing-channel" });
     header.channel = word;
-  } else if (isBareRecipient(word, context)) setRecipient(header, word, context);
+  } else if (isBareRecipient(word, header, context)) setRecipient(header, word, context);
   else if (plainContentTypes.includes(word)) header.contentType = word;
   else context.note({ kind: "header-junk", text: word });
 }
 
 /** The official parser takes any word without `to=` for a recipient; a message lost to the tool `answer` helps nobody. */
-function isBareRecipient(word: string, { resolve }: HeaderContext): boolean {
-  if (resolve !== undefined) return resolve(word) !== undefined;
+function isBareRecipient(word: string, header: Header, { resolve, isStray }: HeaderContext): boolean {
+  if (isStray) return false;
+  if (resolve !== undefined && header.role === "assistant") return resolve(word) !== undefined;
   return word !== "" && recipientPrefix(word) === word;
 }
 
@@ -212,17 +227,15 @@ function readTangledWords(words: readonly string[], header: Header, context: Hea
 const everybody: readonly string[] = ["all", "user", "assistant"];
 
 function setRecipient(header: Header, raw: string, { resolve, note }: HeaderContext): void {
-  const known = resolve?.(raw);
-  const recipient = known ?? recipientPrefix(raw);
-  if (known === undefined && recipient !== raw)
-    note({ kind: "header-junk", text: raw.slice(recipient.length) });
+  const asWritten = resolve?.(raw);
+  const recipient = asWritten === undefined ? recipientPrefix(raw) : raw;
+  if (recipient === "") note({ kind: "header-junk", text: `to=${raw}` });
+  else if (recipient !== raw) note({ kind: "header-junk", text: raw.slice(recipient.length) });
   if (recipient === "") return;
-  const meant = known ?? resolve?.(recipient);
+  header.recipient = recipient;
+  if (header.role !== "assistant" || resolve === undefined || everybody.includes(recipient)) return;
+  const meant = asWritten ?? resolve(recipient);
   header.recipient = meant ?? recipient;
-  if (header.role !== "assistant" || resolve === undefined || everybody.includes(recipient)) {
-    header.recipient = recipient;
-    return;
-  }
   if (meant === undefined) note({ kind: "unknown-recipient", recipient });
-  else if (meant !== raw) note({ kind: "renamed-recipient", recipient: raw, readAs: meant });
+  else if (meant !== recipient) note({ kind: "renamed-recipient", recipient, readAs: meant });
 }

@@ -50,12 +50,10 @@ export {
   type RenderOptions,
   renderConversation,
   renderForCompletion,
-  renderForTraining,
   renderMessage,
   type SampledTokens,
   stopTokens,
-  type TrainingOptions,
-  type TrainingRendering,
 } from "./render.ts";
-export { schemaText } from "./schema-text.ts";
+export { schemaToTypeScript } from "./schema-text.ts";
 export { browserNamespace, pythonNamespace } from "./tools-text.ts";
+export { renderForTraining, type TrainingOptions, type TrainingRendering } from "./training.ts";

@@ -239,6 +239,7 @@ function abandonHeader(machine: Machine, state: HeaderState): void {
 function headerContext(machine: Machine, state: HeaderState): HeaderContext {
   return {
     impliedRole: state.isImplied ? "assistant" : undefined,
+    isStray: state.isStray,
     resolve: machine.resolve,
     note: (body) => note(machine, body),
   };
@@ -329,13 +330,15 @@ function endText(machine: Machine, state: TextState, terminator: Terminator): vo
  */
 function endUnfinishedHeader(machine: Machine, state: HeaderState, terminator: Terminator): void {
   state.text += state.decoder.flush();
-  const { header, text } = readUnfinishedHeader(state.text.trimEnd(), headerContext(machine, state));
+  const { header, text: untrimmed } = readUnfinishedHeader(state.text, headerContext(machine, state));
+  const text = untrimmed.trimEnd();
   const saysSomething = header.channel !== undefined || header.recipient !== undefined;
   const isExplicit = terminator !== "implicit" && terminator !== "eos";
   const isMessage = text !== "" || (isExplicit && saysSomething);
   if (terminator === "implicit") note(machine, { kind: "repeated-start", text: state.text });
   // A prompt for completion ends in `<|start|>assistant`: nothing odd about that.
-  else if (isMessage || saysSomething) note(machine, { kind: "unfinished-header", text });
+  else if (isMessage || saysSomething || terminator !== "eos")
+    note(machine, { kind: "unfinished-header", text });
   if (!isMessage) {
     machine.state = { kind: "between" };
     return;

@@ -42,22 +42,9 @@ export interface Prefill extends Omit<MessageHeader, "name"> {
   readonly text?: string;
 }
 
-export interface TrainingOptions extends RenderOptions {
-  /**
-   * Whose tokens are targets: the messages of the `last-turn` (default), or of `every-turn`. Earlier turns were rendered
-   * without their reasoning, so learning them teaches to answer without any.
-   */
-  readonly learn?: "last-turn" | "every-turn";
-}
-
-export interface TrainingRendering {
-  readonly tokens: TokenId[];
-  /** For each token, whether the model has to learn to produce it. */
-  readonly learn: boolean[];
-}
-
 /**
- * The tokens of a conversation, and nothing after its last message.
+ * The tokens of a conversation as it stands: what the model saw when it wrote the last turn, and that turn whole. Of earlier
+ * turns that came to an answer, the reasoning is left out.
  *
  * @throws GptOssError `harmony/bad-conversation` for values that the types forbid, such as a tool message without a name.
  */
@@ -66,9 +53,7 @@ export function renderConversation(
   tokenizer: Tokenizer,
   options: RenderOptions = {},
 ): TokenId[] {
-  const kept = options.analysis === "keep" ? conversation : withoutFinishedAnalysis(conversation);
-  const functionTools = hasFunctionTools(conversation);
-  return kept.flatMap((message) => messageTokens(message, tokenizer, functionTools, options.sampled));
+  return renderMessages(conversation, tokenizer, options, lastTurn(conversation)).flat();
 }
 
 /**
@@ -90,50 +75,10 @@ export function renderForCompletion(
   options: CompletionOptions = {},
 ): TokenId[] {
   return [
-    ...renderConversation(conversation, tokenizer, options),
+    ...renderMessages(conversation, tokenizer, options, conversation.length).flat(),
     ...assistantStart(tokenizer),
     ...(options.prefill === undefined ? [] : prefillTokens(options.prefill, tokenizer)),
   ];
-}
-
-/**
- * A conversation as a training example: what the model saw when it wrote the last turn, and that turn whole, its reasoning
- * included. A last message on the final channel ends in `<|return|>`.
- *
- * @example
- * const { tokens, learn } = renderForTraining(conversation, tokenizer);
- * const targets = tokens.filter((_, index) => learn[index]);
- */
-export function renderForTraining(
-  conversation: Conversation,
-  tokenizer: Tokenizer,
-  options: TrainingOptions = {},
-): TrainingRendering {
-  const turnStart = 1 + conversation.findLastIndex(({ role }) => role !== "assistant" && role !== "tool");
-  const kept = options.analysis === "keep" ? conversation : withoutFinishedAnalysis(conversation, turnStart);
-  const target =
-    options.learn === "every-turn" ? new Set(conversation) : new Set(conversation.slice(turnStart));
-  const functionTools = hasFunctionTools(conversation);
-  const rendering: { tokens: TokenId[]; learn: boolean[] } = { tokens: [], learn: [] };
-  let previous: Message | undefined;
-  for (const message of kept) {
-    const tokens = messageTokens(message, tokenizer, functionTools, options.sampled);
-    const isLast = message === conversation.at(-1);
-    const isFinal = message.role === "assistant" && message.channel === "final";
-    if (isLast && isFinal) tokens[tokens.length - 1] = tokenizer.special.return;
-    const learn = tokens.map(() => message.role === "assistant" && target.has(message));
-    // The prompt gives `<|start|>assistant`, except where the model goes on by itself after `<|end|>`.
-    const goesOn =
-      previous?.role === "assistant" && previous.recipient === undefined && previous.channel !== "final";
-    if (!goesOn) learn.fill(false, 0, 1 + roleTokens(message, tokenizer).length);
-    // History ends a final answer with `<|end|>`, which the model must not learn: there it has to stop.
-    if (!isLast && isFinal) learn[learn.length - 1] = false;
-    // Not push(...tokens): a long message has more tokens than a call may have arguments.
-    rendering.tokens = rendering.tokens.concat(tokens);
-    rendering.learn = rendering.learn.concat(learn);
-    previous = message;
-  }
-  return rendering;
 }
 
 /**
@@ -153,6 +98,23 @@ export function renderMessage(
 export function stopTokens(tokenizer: Tokenizer): TokenId[] {
   const { special } = tokenizer;
   return [special.return, special.call, special.endoftext];
+}
+
+/** Where the assistant began to answer for the last time: only its own messages and its tools' follow. */
+export function lastTurn(conversation: Conversation): number {
+  return 1 + conversation.findLastIndex(({ role }) => role !== "assistant" && role !== "tool");
+}
+
+/** One list of tokens per message that is kept. Final answers before `end` have had their reasoning. */
+export function renderMessages(
+  conversation: Conversation,
+  tokenizer: Tokenizer,
+  options: RenderOptions,
+  end: number,
+): TokenId[][] {
+  const kept = options.analysis === "keep" ? conversation : withoutFinishedAnalysis(conversation, end);
+  const functionTools = hasFunctionTools(conversation);
+  return kept.map((message) => messageTokens(message, tokenizer, functionTools, options.sampled));
 }
 
 /** What a prompt for completion ends with. */
@@ -191,7 +153,7 @@ function messageTokens(
 }
 
 /** A tool is known by its name alone; anybody else by the role, and a name after a colon. */
-function roleTokens(message: Message, tokenizer: Tokenizer): TokenId[] {
+export function roleTokens(message: Message, tokenizer: Tokenizer): TokenId[] {
   const { role, name } = message;
   if (role === "tool") {
     if (typeof name !== "string") throw badMessage("a tool message needs the tool's name");

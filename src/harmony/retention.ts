@@ -9,12 +9,9 @@ import type { Conversation, Message } from "./conversation.ts";
  * The conversation without the analysis before the last final answer, and without the answers of tools that were
  * called in that analysis and carry no channel of their own: an answer to a call that is gone would dangle.
  *
- * @param end only final answers before this index count; default: all.
+ * @param end only final answers before this index count.
  */
-export function withoutFinishedAnalysis(
-  conversation: Conversation,
-  end: number = conversation.length,
-): Message[] {
+export function withoutFinishedAnalysis(conversation: Conversation, end: number): Message[] {
   const lastFinal = conversation.findLastIndex(
     ({ role, channel }, index) => index < end && role === "assistant" && channel === "final",
   );

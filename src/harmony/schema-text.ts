@@ -8,12 +8,12 @@ import { descend, type JsonWalk, jsonText, jsonWalk } from "./json-text.ts";
  * The TypeScript type of a JSON Schema, as it stands in the `# Tools` section of a prompt.
  *
  * @example
- * schemaText({ type: "object", properties: { city: { type: "string" } }, required: ["city"] });
+ * schemaToTypeScript({ type: "object", properties: { city: { type: "string" } }, required: ["city"] });
  * // {
  * // city: string,
  * // }
  */
-export function schemaText(schema: unknown): string {
+export function schemaToTypeScript(schema: unknown): string {
   return typeText(schema, "", jsonWalk());
 }
 

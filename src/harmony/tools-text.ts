@@ -1,7 +1,7 @@
 // The `# Tools` section: namespaces of functions as TypeScript, and the two namespaces that gpt-oss was trained with.
 
 import type { ToolNamespace, ToolNamespaces } from "./conversation.ts";
-import { schemaText } from "./schema-text.ts";
+import { schemaToTypeScript } from "./schema-text.ts";
 
 export function toolsText(namespaces: ToolNamespaces): string {
   const names = Object.keys(namespaces).sort();
@@ -16,7 +16,7 @@ function namespaceText(key: string, { name = key, description, tools }: ToolName
     parts.push(`namespace ${name} {\n`);
     for (const tool of tools) {
       for (const line of lines(tool.description ?? "")) parts.push(`// ${line}`);
-      const argument = tool.parameters == null ? "" : `_: ${schemaText(tool.parameters)}`;
+      const argument = tool.parameters == null ? "" : `_: ${schemaToTypeScript(tool.parameters)}`;
       parts.push(`type ${tool.name} = (${argument}) => any;\n`);
     }
     parts.push(`} // namespace ${name}`);
