@@ -2,13 +2,17 @@
 
 import { type Command, InvalidArgumentError, Option } from "commander";
 import type { SamplingOptions } from "../engine/index.ts";
+import { type BackendName, backendNames } from "../library/node/index.ts";
 import { isDebugging } from "./report.ts";
 
-export interface ModelOptions {
+export interface WeightOptions {
   readonly model?: string;
-  readonly backend?: string;
-  readonly context?: number;
+  readonly backend?: BackendName;
   readonly threads?: number;
+}
+
+export interface ModelOptions extends WeightOptions {
+  readonly context?: number;
 }
 
 export interface SamplingFlags {
@@ -31,17 +35,25 @@ export const tokenizerOption = (): Option =>
 export const tokenIdsHelp =
   "JSON array of ids: inline, or a file that holds one; default, and for `-`: stdin";
 
-/** For commands that run a model. */
-export function addModelOptions(command: Command): Command {
+/** For commands that compute. */
+export function addWeightOptions(command: Command): Command {
   return command
     .addOption(modelOption())
-    .option("--backend <name>", "native or reference (default: the first that works here)")
-    .option(
-      "--context <tokens>",
-      "room for prompt and answer (default: what the model can, if memory allows)",
-      count,
+    .addOption(
+      new Option("--backend <name>", "what computes (default: the fastest that works here)").choices(
+        backendNames,
+      ),
     )
     .option("--threads <n>", "threads of the native backend (default: one per core)", count);
+}
+
+/** For commands that generate. */
+export function addModelOptions(command: Command): Command {
+  return addWeightOptions(command).option(
+    "--context <tokens>",
+    "room for prompt and answer together (default: what the model can, as far as memory allows)",
+    count,
+  );
 }
 
 /** Neutral by default, like the model's authors advise: temperature 1, nothing cut off, no penalties. */

@@ -3,6 +3,7 @@
 import { readFileSync } from "node:fs";
 import { Command } from "commander";
 import { detokenizeCommand } from "./commands/detokenize.ts";
+import { logitsCommand } from "./commands/logits.ts";
 import { parseCommand } from "./commands/parse.ts";
 import { renderCommand } from "./commands/render.ts";
 import { synthCommand } from "./commands/synth.ts";
@@ -29,7 +30,14 @@ function createProgram(): Command {
     .version(version(), "-V, --version", "print the version")
     .helpOption("-h, --help", "what a command does and takes")
     .addHelpText("after", epilogue);
-  const commands = [tokenizeCommand(), detokenizeCommand(), renderCommand(), parseCommand(), synthCommand()];
+  const commands = [
+    tokenizeCommand(),
+    detokenizeCommand(),
+    renderCommand(),
+    parseCommand(),
+    logitsCommand(),
+    synthCommand(),
+  ];
   for (const command of commands) program.addCommand(command);
   for (const command of [program, ...commands]) {
     command.addOption(debugOption()).exitOverride();

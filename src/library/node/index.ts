@@ -1,3 +1,4 @@
+export { type BackendName, backendNames } from "./backends.ts";
 export {
   embeddedAnnouncement,
   embeddedContextTokens,
@@ -5,4 +6,5 @@ export {
   embeddedModelPath,
   isEmbedded,
 } from "./embedded.ts";
+export { type LoadedWeights, type LoadWeightsOptions, loadWeights } from "./load-weights.ts";
 export { tokenizerOf } from "./tokenizer.ts";

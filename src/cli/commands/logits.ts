@@ -1,0 +1,55 @@
+import { open } from "node:fs/promises";
+import { Command } from "commander";
+import { logitsOf } from "../../library/index.ts";
+import { readTokenIds } from "../input.ts";
+import { loadCliWeights } from "../model.ts";
+import { addWeightOptions, tokenIdsHelp, type WeightOptions } from "../options.ts";
+import { formatBytes, interruptSignal, progressLine } from "../terminal.ts";
+
+interface Options extends WeightOptions {
+  readonly tokens?: string;
+  readonly out: string;
+  readonly last?: true;
+}
+
+/** `gpt-oss logits`: token ids → raw logits. */
+export const logitsCommand = (): Command =>
+  addWeightOptions(
+    new Command("logits")
+      .summary("token ids to raw logits")
+      .description(
+        "Runs the model over the tokens and writes its logits: little-endian f32, positions × vocabulary, no header.",
+      )
+      .option("--tokens <ids>", tokenIdsHelp)
+      .requiredOption("--out <file>", "file to write")
+      .option("--last", "only the last position"),
+  ).action(async (options: Options) => {
+    const tokens = await readTokenIds(options.tokens);
+    const signal = interruptSignal();
+    const { model, close } = await loadCliWeights(options, signal);
+    const line = progressLine();
+    try {
+      const file = await open(options.out, "w");
+      let positions = 0;
+      try {
+        for await (const chunk of logitsOf(model, tokens, { lastOnly: options.last === true, signal })) {
+          await file.writeFile(littleEndian(chunk));
+          positions += chunk.length / model.config.vocabularySize;
+          line.update(`${positions} of ${tokens.length} positions`);
+        }
+      } finally {
+        await file.close();
+      }
+      const bytes = formatBytes(positions * model.config.vocabularySize * 4);
+      line.end(`${options.out}: ${positions} × ${model.config.vocabularySize} logits, ${bytes}`);
+    } finally {
+      line.end();
+      await close();
+    }
+  });
+
+/** Every platform that Node supports is little-endian, except s390x. */
+function littleEndian(values: Float32Array): Uint8Array {
+  const bytes = Buffer.from(values.buffer, values.byteOffset, values.byteLength);
+  return new Uint8Array(Uint16Array.of(1).buffer)[0] === 1 ? bytes : Buffer.from(bytes).swap32();
+}
