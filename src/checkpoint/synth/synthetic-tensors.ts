@@ -16,7 +16,7 @@ import { fillRandomWords, type StreamKey, streamKey } from "./random-words.ts";
 
 /** Every tensor of a model of this shape, by its Hugging Face name. Same seed, same bytes, however they are read. */
 export function syntheticTensors(config: ModelConfig, seed: number): ReadonlyMap<string, TensorView> {
-  const kinds = weightKinds();
+  const kinds = weightKinds(config);
   return new Map(inventory(config).map((spec) => [spec.name, syntheticTensor(spec, kinds(spec), seed)]));
 }
 
@@ -44,13 +44,14 @@ function syntheticTensor(spec: TensorSpec, shape: Shaper, seed: number): TensorV
 
 /**
  * Weights of each kind. Every layer's input is normalised, so a matrix of standard deviation 1/√inputs gives outputs
- * near 1: queries and keys then give attention logits of a few units, the router spreads, and the residual stream
- * grows with the square root of the number of layers. Logits get a deviation of 4, as peaked as real text.
+ * near 1, and queries and keys then give attention logits of a few units. What attention adds is much the same for all
+ * tokens: were it and the biases not small against embedding and experts, which differ, all tokens of a prompt would
+ * choose the same few experts in the later layers. Logits get a deviation of 4, as peaked as real text.
  */
-function weightKinds(): (spec: TensorSpec) => Shaper {
+function weightKinds(config: ModelConfig): (spec: TensorSpec) => Shaper {
   const bf16 = memoized(normalBf16);
   const norm = { mean: 1, deviation: 0.1 };
-  const bias = { mean: 0, deviation: 0.1 };
+  const bias = { mean: 0, deviation: 0.02 };
   const one = { mean: 0, deviation: 1 };
   return ({ name, part, shape }) => {
     if (name.endsWith("_blocks")) return () => {}; // any nibble is a value
@@ -58,8 +59,8 @@ function weightKinds(): (spec: TensorSpec) => Shaper {
     if (part === "norm") return bf16(norm);
     if (part === "embedding" || name.endsWith("sinks")) return bf16(one);
     if (name.endsWith("bias")) return bf16(bias);
-    const inputs = shape[1];
-    return bf16({ mean: 0, deviation: (part === "unembedding" ? 4 : 1) / Math.sqrt(inputs) });
+    const gain = part === "unembedding" ? 4 : name.includes("o_proj") ? 1 / Math.sqrt(2 * config.layers) : 1;
+    return bf16({ mean: 0, deviation: gain / Math.sqrt(shape[1]) });
   };
 }
 
