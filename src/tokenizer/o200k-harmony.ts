@@ -2,7 +2,7 @@
 
 import { byteOrder } from "./byte-level.ts";
 import { createTokenizer } from "./create-tokenizer.ts";
-import { o200kMerges } from "./data/o200k-merges.ts";
+import { o200kByteTokens, o200kMergeList } from "./o200k-merge-list.ts";
 import { o200kSplitter } from "./split-o200k.ts";
 import type { TokenBytes } from "./token-bytes.ts";
 import type { MergeList, Tokenizer } from "./tokenizer.ts";
@@ -26,8 +26,8 @@ const named: Readonly<Record<number, string>> = {
 let tokenizer: Tokenizer | undefined;
 
 /**
- * OpenAI's o200k_harmony, the tokenizer of gpt-oss. The first call builds its tables (tens of milliseconds, about 15 MB); later
- * calls return the same object.
+ * OpenAI's o200k_harmony, the tokenizer of gpt-oss. The first call builds its tables (tens of milliseconds, about
+ * 12 MB); later calls return the same object.
  *
  * @example
  * const tokenizer = o200kHarmony();
@@ -35,17 +35,14 @@ let tokenizer: Tokenizer | undefined;
  */
 export function o200kHarmony(): Tokenizer {
   if (tokenizer) return tokenizer;
-  const merges = decodeMerges(o200kMerges);
+  const merges = o200kMergeList();
   const special = new Map<number, string>();
   for (let id = firstSpecial; id < vocabularySize; id++)
     special.set(id, `<|${named[id] ?? `reserved_${id}`}|>`);
 
-  const byteTokens = new Int32Array(256);
-  for (const [rank, byte] of byteOrder.entries()) byteTokens[byte] = rank;
-
   tokenizer = createTokenizer({
     tokens: layOut(merges, special),
-    byteTokens,
+    byteTokens: o200kByteTokens(),
     merges,
     special,
     ordinaryAdded: new Map(),
@@ -53,25 +50,6 @@ export function o200kHarmony(): Tokenizer {
     wholePiecesFirst: true,
   });
   return tokenizer;
-}
-
-/** See data/o200k-merges.ts for the layout. */
-function decodeMerges(text: string): MergeList {
-  const digitOf = new Uint8Array(128);
-  const digits = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
-  for (let i = 0; i < digits.length; i++) digitOf[digits.charCodeAt(i)] = i;
-
-  const count = text.length / 6;
-  const left = new Int32Array(count);
-  const right = new Int32Array(count);
-  const result = new Int32Array(count);
-  const digit = (column: number, i: number): number => digitOf[text.charCodeAt(column * count + i)];
-  for (let i = 0; i < count; i++) {
-    left[i] = (digit(0, i) << 12) | (digit(1, i) << 6) | digit(2, i);
-    right[i] = (digit(3, i) << 12) | (digit(4, i) << 6) | digit(5, i);
-    result[i] = 256 + i;
-  }
-  return { left, right, result };
 }
 
 /** The bytes of every token: a merge is its left side, then its right side, both earlier. */

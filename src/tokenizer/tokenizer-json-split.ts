@@ -17,8 +17,8 @@ const splitters: ReadonlyMap<string, () => Splitter> = new Map([
 export function splitterOf(preTokenizer: unknown): Splitter {
   const steps =
     isRecord(preTokenizer) && preTokenizer.type === "Sequence" ? preTokenizer.pretokenizers : [preTokenizer];
-  if (!Array.isArray(steps) || !steps.every(isRecord)) {
-    throw badFile(`"pre_tokenizer" should be an object, found ${show(preTokenizer)}`);
+  if (!Array.isArray(steps) || steps.length === 0 || !steps.every(isRecord)) {
+    throw badFile(`"pre_tokenizer" should be an object or a sequence of them, found ${show(preTokenizer)}`);
   }
   const [first, second] = steps;
   if (steps.length === 1 && first.type === "ByteLevel") {
