@@ -48,9 +48,16 @@ constexpr size_t kBlockCols = 32;
 /// A block of activations with a smaller scale than this is zeros: its inverse would not be a float.
 constexpr float kSmallestScale = 1e-37f;
 
-/// Dense weights as the file holds them. Memory-mapped, like Mxfp4; rows start at multiples of 2 bytes at best.
+/// Dense weights as the official files hold them. Memory-mapped, like Mxfp4: no alignment.
 struct DenseBf16 {
-  const uint16_t* values;  // [N, K] bfloat16
+  const uint8_t* values;  // [N, K] bfloat16
+  size_t rows;
+  size_t cols;
+};
+
+/// Dense weights of files that hold floats. Memory-mapped or copied; no alignment.
+struct DenseF32 {
+  const uint8_t* values;  // [N, K] float
   size_t rows;
   size_t cols;
 };
@@ -164,6 +171,7 @@ struct Kernels {
   Matvec<Mxfp4> matvec_mxfp4;
   Matvec<Dense8> matvec_dense8;
   Matvec<DenseBf16> matvec_bf16;
+  Matvec<DenseF32> matvec_f32;
 
   /// A null `run` means that there is none, and the operation multiplies kMaxVectors tokens at a time.
   Gemm<Mxfp4> gemm_mxfp4;
@@ -175,8 +183,9 @@ struct Kernels {
   void (*attend)(const float* q, size_t heads, const KvLayout& layout, const KvTile& tile, float* scores,
                  const AttentionState& state);
 
-  /// Rows [16 * panel, 16 * panel + 16) of a bfloat16 matrix into `out`'s panel (its arrays are the caller's to write).
-  void (*quantize_panel)(const DenseBf16& weights, size_t panel, uint8_t* values, uint16_t* scales);
+  /// Rows [16 * panel, 16 * panel + 16) of a matrix into a panel of Dense8.
+  void (*quantize_panel_bf16)(const DenseBf16& weights, size_t panel, uint8_t* values, uint16_t* scales);
+  void (*quantize_panel_f32)(const DenseF32& weights, size_t panel, uint8_t* values, uint16_t* scales);
 
   void (*rms_norm)(const float* x, const float* scale, float epsilon, size_t n, float* out);
   /// Half-split pairs (i, i + head_dim/2) of each head; cos and sin are [head_dim/2].
@@ -186,7 +195,8 @@ struct Kernels {
   void (*add)(const float* a, const float* b, size_t n, float* out);
   /// out += weight * y
   void (*add_scaled)(const float* y, float weight, size_t n, float* out);
-  void (*widen_bf16)(const uint16_t* x, size_t n, float* out);
+  /// `x` is [n] bfloat16, anywhere.
+  void (*widen_bf16)(const uint8_t* x, size_t n, float* out);
 };
 
 }  // namespace gptoss

@@ -26,6 +26,7 @@ template <typename Weights>
 size_t bytes_per_row(const Weights& weights) {
   if constexpr (std::is_same_v<Weights, Dense8>) return weights.cols;
   if constexpr (std::is_same_v<Weights, DenseBf16>) return weights.cols * 2;
+  if constexpr (std::is_same_v<Weights, DenseF32>) return weights.cols * 4;
   return weights.cols / 2;
 }
 

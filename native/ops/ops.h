@@ -53,8 +53,8 @@ struct AttentionShape {
 void attention(const Machine& machine, const Tensor& q, const Tensor& k, const Tensor& v, const Vector& sinks,
                Cache& cache, const AttentionShape& shape, const std::vector<Sequence>& sequences, Tensor& out);
 
-/// BF16 to 8 bits. `weight` has rows, cols and the memory for them.
-void quantize(const Machine& machine, const DenseBf16& source, Matrix& weight);
+/// The source's values into the target's panels, whose memory is there.
+void quantize(const Machine& machine, const Matrix& source, Matrix& target);
 
 /// Splits `rows` between threads when there is more than a little to do; calls work(first, last).
 template <typename Work>

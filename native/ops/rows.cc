@@ -24,14 +24,16 @@ void widen_dense8(const Dense8& w, size_t row, float* out) {
 }  // namespace
 
 void embed(const Machine& machine, const Matrix& table, const int32_t* tokens, Tensor& out) {
-  const DenseBf16 source = table.bf16();
+  const uint8_t* values = table.values.data();
   for_rows(machine, out.rows, out.cols, [&](size_t first, size_t last) {
     for (size_t i = first; i < last; i++) {
       const size_t row = static_cast<size_t>(tokens[i]);
-      if (source.values != nullptr) {
-        machine.kernels.widen_bf16(source.values + row * table.cols, table.cols, out.row(i));
-      } else {
+      if (values == nullptr) {
         widen_dense8(table.dense8(), row, out.row(i));
+      } else if (table.is_f32) {
+        std::memcpy(out.row(i), values + row * table.cols * sizeof(float), table.cols * sizeof(float));
+      } else {
+        machine.kernels.widen_bf16(values + row * table.cols * sizeof(uint16_t), table.cols, out.row(i));
       }
     }
   });

@@ -19,13 +19,6 @@ float half_to_float(uint16_t bits) {
   return value;
 }
 
-uint16_t float_to_bf16(float value) {
-  uint32_t bits;
-  std::memcpy(&bits, &value, sizeof bits);
-  if ((bits & 0x7fffffff) > 0x7f800000) return static_cast<uint16_t>(bits >> 16 | 0x40);
-  return static_cast<uint16_t>((bits + 0x7fff + ((bits >> 16) & 1)) >> 16);
-}
-
 size_t bytes_per_value(Storage storage) { return storage == Storage::kF32 ? 4 : 2; }
 
 /// One value of an array that may not be aligned.
@@ -79,34 +72,27 @@ size_t Engine::load(int32_t id, const VectorSource& source) {
 }
 
 size_t Engine::load(int32_t id, const MatrixSource& source) {
+  const bool is_in_file = !source.source.path.empty();
   Matrix matrix;
   matrix.rows = source.rows;
   matrix.cols = source.cols;
-  Bytes bytes;
-  if (source.storage == Storage::kBf16 && (source.source.path.empty() && source.to_8_bit)) {
-    bytes.mapped.data = source.source.data;  // read once, below: no copy
+  matrix.is_f32 = source.storage != Storage::kBf16;
+  if (source.storage == Storage::kF16) {
+    matrix.values.copied = widen({source.source, source.storage, source.rows * source.cols});
+  } else if (!is_in_file && source.to_8_bit) {
+    matrix.values.mapped.data = source.source.data;  // read only here, where it is alive
   } else {
-    bytes = bring(source.source);
+    matrix.values = bring(source.source);
   }
-  if (source.storage != Storage::kBf16) {
-    Buffer rounded(source.rows * source.cols * sizeof(uint16_t), &bytes_);
-    for (size_t i = 0; i < source.rows * source.cols; i++)
-      rounded.as<uint16_t>()[i] = float_to_bf16(value_at(bytes.data(), source.storage, i));
-    bytes.copied = std::move(rounded);
-  }
-  matrix.mapped = std::move(bytes.mapped);
-  matrix.copied = std::move(bytes.copied);
   if (source.to_8_bit) {
-    const DenseBf16 values = matrix.bf16();
-    const size_t panels = (source.rows + kPanelRows - 1) / kPanelRows, padded = (source.cols + 63) / 64 * 64;
-    matrix.values = Buffer(panels * kPanelRows * padded, &bytes_);
-    matrix.scales = Buffer(panels * kPanelRows * (padded / kBlockCols) * sizeof(uint16_t), &bytes_);
-    quantize(machine_, values, matrix);
-    matrix.copied = Buffer();
-    if (source.source.path.empty()) matrix.mapped = MappedRange();
+    const size_t rows = round_up(source.rows, kPanelRows), cols = round_up(source.cols, 64);
+    matrix.panels = Buffer(rows * cols, &bytes_);
+    matrix.scales = Buffer(rows * (cols / kBlockCols) * sizeof(uint16_t), &bytes_);
+    quantize(machine_, matrix, matrix);
+    if (!is_in_file || matrix.values.copied) matrix.values = Bytes();
   }
   const Matrix& kept = matrices_.put(id, std::move(matrix));
-  return kept.values.bytes() + kept.scales.bytes() + kept.copied.bytes();
+  return kept.panels.bytes() + kept.scales.bytes() + kept.values.copied.bytes();
 }
 
 size_t Engine::load(int32_t id, const ExpertsSource& source) {

@@ -37,33 +37,31 @@ class TensorMemory {
   size_t held_ = 0;
 };
 
-/// A dense weight in one of its two storages.
+/// Bytes of a file, or a copy of bytes that lie in none.
+struct Bytes {
+  MappedRange mapped;
+  Buffer copied;
+  const uint8_t* data() const { return copied ? copied.as<const uint8_t>() : mapped.data; }
+};
+
+/// A dense weight: 8-bit panels, or values as the file has them, or (mapped, to look rows up) both.
 struct Matrix {
   size_t rows = 0;
   size_t cols = 0;
-  Buffer values, scales;  // 8 bits: Dense8
-  MappedRange mapped;     // 16 bits, in the file …
-  Buffer copied;          // … or not
-  bool is_8_bit() const { return static_cast<bool>(values); }
-  Dense8 dense8() const { return {values.as<const uint8_t>(), scales.as<const uint16_t>(), rows, cols}; }
-  /// Null values where only the 8-bit storage was kept.
-  DenseBf16 bf16() const {
-    const void* data = copied ? copied.data() : mapped.data;
-    return {static_cast<const uint16_t*>(data), rows, cols};
-  }
+  Buffer panels, scales;  // Dense8
+  Bytes values;           // null where only the panels were kept
+  bool is_f32 = false;    // else bfloat16
+
+  bool is_8_bit() const { return static_cast<bool>(panels); }
+  Dense8 dense8() const { return {panels.as<const uint8_t>(), scales.as<const uint16_t>(), rows, cols}; }
+  DenseBf16 bf16() const { return {values.data(), rows, cols}; }
+  DenseF32 f32() const { return {values.data(), rows, cols}; }
 };
 
 struct Vector {
   Buffer values;
   size_t length = 0;
   const float* data() const { return values.as<const float>(); }
-};
-
-/// Bytes of a file, or a copy of bytes that lie in none.
-struct Bytes {
-  MappedRange mapped;
-  Buffer copied;
-  const uint8_t* data() const { return copied ? copied.as<const uint8_t>() : mapped.data; }
 };
 
 struct Experts {

@@ -57,10 +57,11 @@ static void add_scaled(const float* y, float weight, size_t n, float* out) {
   for (size_t i = 0; i < n; i++) out[i] += weight * y[i];
 }
 
-static void widen_bf16(const uint16_t* x, size_t n, float* out) {
+static void widen_bf16(const uint8_t* x, size_t n, float* out) {
+  const DenseBf16 row = {x, 1, n};
   size_t i = 0;
-  for (; i + kLanes <= n; i += kLanes) store(out + i, load_bf16(x + i));
-  if (i < n) store_some(out + i, load_bf16_some(x + i, n - i), n - i);
+  for (; i + kLanes <= n; i += kLanes) store(out + i, load_weights(row, 0, i, kLanes));
+  if (i < n) store_some(out + i, load_weights(row, 0, i, n - i), n - i);
 }
 
 }  // namespace

@@ -1,4 +1,4 @@
-// BF16 weights to 8 bits, 32 values a scale.
+// Dense weights to 8 bits, 32 values a scale.
 
 #pragma once
 
@@ -37,7 +37,8 @@ static inline void quantize_block(F32 a, F32 b, uint8_t* values, uint16_t* scale
   }
 }
 
-static void quantize_panel(const DenseBf16& weights, size_t panel, uint8_t* values, uint16_t* scales) {
+template <typename Weights>
+static void quantize_panel(const Weights& weights, size_t panel, uint8_t* values, uint16_t* scales) {
   const size_t padded = (weights.cols + 63) / 64 * 64;
   for (size_t block = 0; block < padded / kBlockCols; block++) {
     const size_t col = block * kBlockCols;
@@ -47,11 +48,13 @@ static void quantize_panel(const DenseBf16& weights, size_t panel, uint8_t* valu
       const size_t row = panel * kPanelRows + r;
       uint8_t bytes[kBlockCols];
       uint16_t scale = 0;
-      if (row < weights.rows && left > 0) {
-        const uint16_t* source = weights.values + row * weights.cols + col;
-        const F32 a = left >= 16 ? load_bf16(source) : load_bf16_some(source, left);
-        const F32 b = left >= 32 ? load_bf16(source + 16) : load_bf16_some(source + 16, left > 16 ? left - 16 : 0);
-        quantize_block(a, b, bytes, &scale);
+      if (row < weights.rows && left >= kBlockCols) {
+        quantize_block(load_weights(weights, row, col, kLanes), load_weights(weights, row, col + kLanes, kLanes), bytes,
+                       &scale);
+      } else if (row < weights.rows && left > 0) {
+        const size_t low = left < kLanes ? left : kLanes;
+        quantize_block(load_weights(weights, row, col, low), load_weights(weights, row, col + low, left - low), bytes,
+                       &scale);
       } else {
         memset(bytes, 128, sizeof bytes);
       }

@@ -40,15 +40,22 @@ static inline F32 load_some(const float* p, size_t n) {
 static inline void store_some(float* p, F32 v, size_t n) { memcpy(p, &v, n * sizeof(float)); }
 
 static inline F32 widen(U16 v) { return (F32)(__builtin_convertvector(v, U32) << 16); }
-static inline F32 load_bf16(const uint16_t* p) {
-  U16 v;
-  memcpy(&v, p, sizeof v);
+
+constexpr size_t bytes_per_value(const DenseBf16&) { return 2; }
+constexpr size_t bytes_per_value(const DenseF32&) { return 4; }
+
+/// Up to 16 weights from column k of a row, wherever it lies in a mapped file.
+static inline F32 load_weights(const DenseBf16& weights, size_t row, size_t k, size_t count) {
+  const uint8_t* p = weights.values + (row * weights.cols + k) * sizeof(uint16_t);
+  U16 v = {};
+  memcpy(&v, p, count == kLanes ? sizeof v : count * sizeof(uint16_t));
   return widen(v);
 }
-static inline F32 load_bf16_some(const uint16_t* p, size_t n) {
-  U16 v = {};
-  memcpy(&v, p, n * sizeof(uint16_t));
-  return widen(v);
+static inline F32 load_weights(const DenseF32& weights, size_t row, size_t k, size_t count) {
+  const uint8_t* p = weights.values + (row * weights.cols + k) * sizeof(float);
+  F32 v = {};
+  memcpy(&v, p, count == kLanes ? sizeof v : count * sizeof(float));
+  return v;
 }
 
 static inline F32 choose(I32 mask, F32 yes, F32 no) { return (F32)((mask & (I32)yes) | (~mask & (I32)no)); }

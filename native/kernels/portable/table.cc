@@ -1,6 +1,6 @@
 #include "../generic/attention.h"
 #include "../generic/elementwise.h"
-#include "../generic/matvec_bf16.h"
+#include "../generic/matvec_dense.h"
 #include "../generic/quantize.h"
 #include "tables.h"
 
@@ -13,8 +13,10 @@ Kernels portable_kernels() {
   k.matvec_mxfp4 = kPortableMatvecMxfp4;
   k.matvec_dense8 = kPortableMatvecDense8;
   k.matvec_bf16 = kMatvecBf16;
+  k.matvec_f32 = kMatvecF32;
   k.attend = attend;
-  k.quantize_panel = quantize_panel;
+  k.quantize_panel_bf16 = quantize_panel;
+  k.quantize_panel_f32 = quantize_panel;
   k.rms_norm = rms_norm;
   k.rope = rope;
   k.swiglu = swiglu;

@@ -1,0 +1,29 @@
+import { backendConformance } from "../testing/conformance.ts";
+import { loadAddon } from "./addon.ts";
+import { createNativeBackend } from "./native.ts";
+
+const f32 = "sums are f32, in another order than the oracle's f64";
+const int8 = "activations are rounded to 8 bits, 32 to a scale: up to 0.4% of the largest of a block";
+const bf16 = "keys and values are stored in 8 bits of mantissa, which a sharp softmax magnifies";
+
+const expertCases = ["moe: widths of the published models"];
+
+for (const { name, missing } of loadAddon().variants) {
+  if (missing !== "") continue;
+  for (const dense of ["int8", "bf16"] as const) {
+    backendConformance({
+      name: `native, ${name}, dense weights in ${dense}`,
+      create: () => createNativeBackend({ kernels: name, dense }),
+      tolerances: {
+        embed: { error: 0, reason: "rows are looked up as they are stored" },
+        rmsNorm: { error: 1e-6, reason: f32 },
+        linear: dense === "int8" ? { error: 2e-2, reason: `${int8}, and so are weights` } : { error: 1e-5, reason: f32 },
+        rope: { error: 1e-6, reason: f32 },
+        attention: { error: 4e-2, reason: bf16 },
+        moe: { error: 3e-2, reason: `${int8}, twice` },
+        add: { error: 1e-7, reason: "the sum is rounded to f32" },
+      },
+      skip: dense === "int8" ? [] : [{ reason: "nothing in it depends on dense weights", cases: expertCases }],
+    });
+  }
+}
