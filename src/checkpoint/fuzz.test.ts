@@ -128,7 +128,8 @@ async function checkReads(
 function damage(files: Files, uint32: () => number): boolean {
   const below = (count: number): number => uint32() % count;
   const pick = <T>(list: readonly T[]): T => list[below(list.length)];
-  const name = pick([...files.keys()]);
+  const names = [...files.keys()];
+  const name = pick(below(4) === 0 ? names : names.filter((name) => name.endsWith(".safetensors")));
   const bytes = files.get(name)!;
   const isWeights = name.endsWith(".safetensors");
   switch (below(isWeights ? 8 : 3)) {
