@@ -98,7 +98,8 @@ export function readUnfinishedHeader(
       author.contentType ??= contentType[0].replace(/\s/g, "");
     } else break;
   }
-  return { header: author, text };
+  // The first half of `to=`, when the tokens end here.
+  return { header: author, text: text === "to" ? "" : text };
 }
 
 /**
@@ -111,20 +112,19 @@ function takeChannel(
   { keepText = false } = {},
 ): { channel: string | undefined; rest: string } {
   let channel: string | undefined;
-  let isMarked = false;
   const rest = text.replace(channelMarker, (_, value: string) => {
-    isMarked = true;
     const [, known, glued = ""] = /^(analysis|commentary|final)(.+)$/.exec(value) ?? [];
     const isRecipient = glued.startsWith("to=");
     const name = known !== undefined && (isRecipient || keepText) ? known : value;
+    const isText = keepText && nearestChannel(name) === undefined;
+    if (name === "" || isText) note({ kind: "missing-channel" });
+    else if (channel !== undefined) note({ kind: "repeated-channel", channel: name });
+    else channel = name;
+    if (isText) return ` ${value}`;
     if (name !== value) note({ kind: "unknown-channel", channel: value, readAs: known as Channel });
-    if (keepText && nearestChannel(name) === undefined) return ` ${value}`;
-    if (channel !== undefined) note({ kind: "repeated-channel", channel: name });
-    else if (name !== "") channel = name;
     if (isRecipient) return ` ${glued}`;
     return keepText ? ` ${glued.replace(/^[\p{P}\p{S}]*(assistant)?/u, "")}` : " ";
   });
-  if (isMarked && channel === undefined) note({ kind: "missing-channel" });
   return { channel, rest };
 }
 
@@ -172,10 +172,14 @@ function readAuthor(word: string, { impliedRole, note }: HeaderContext): Header 
   if (role !== undefined) return { role };
   const [, named, name] = /^(system|developer|user|assistant):(.+)$/.exec(word) ?? [];
   if (named !== undefined) return { role: named as Role, name };
-  const [, channel] = /^(?:assistant)?(analysis|commentary|final)$/.exec(word) ?? [];
+  const [, channel] = /^(?:assistant)*(analysis|commentary|final)$/.exec(word) ?? [];
   if (channel !== undefined) {
     note({ kind: "missing-channel" });
     return { role: "assistant", channel };
+  }
+  if (word.startsWith("assistant")) {
+    note({ kind: "header-junk", text: word.slice("assistant".length) });
+    return { role: "assistant" };
   }
   if (word === "" || word.startsWith("to=") || word.includes("<|")) return undefined;
   return { role: "tool", name: word };
