@@ -3,6 +3,7 @@
 
 import type { Engine } from "../engine/index.ts";
 import {
+  type Conversation,
   type Message,
   type Prefill,
   prefillTokens,
@@ -11,7 +12,7 @@ import {
   stopTokens,
   toolRecipients,
 } from "../harmony/index.ts";
-import type { Tokenizer } from "../tokenizer/index.ts";
+import type { TokenId, Tokenizer } from "../tokenizer/index.ts";
 import { answerCalls, isPending, refuseCalls, type ToolOffer } from "./calls.ts";
 import {
   type AgentEvent,
@@ -91,6 +92,30 @@ export async function* runAgent(model: AgentModel, request: AgentRequest): Async
   }
 }
 
+/** What the model is given on the first turn of a run. */
+export interface Prompt {
+  readonly messages: Conversation;
+  readonly tokens: readonly TokenId[];
+}
+
+/** The prompt without the run: for counting, or for an engine without the loop. */
+export function openPrompt(tokenizer: Tokenizer, request: AgentRequest): Prompt {
+  const messages = openConversation(request);
+  const isForced = request.effort === "none";
+  return { messages, tokens: renderPrompt(tokenizer, messages, { memory: request.memory, isForced }) };
+}
+
+function renderPrompt(
+  tokenizer: Tokenizer,
+  conversation: Conversation,
+  options: { readonly memory: SampledMemory | undefined; readonly isForced: boolean },
+): TokenId[] {
+  return renderForCompletion(conversation, tokenizer, {
+    ...(options.memory && { sampled: options.memory }),
+    ...(options.isForced && { prefill: finalChannel }),
+  });
+}
+
 interface Run {
   readonly model: AgentModel;
   readonly request: AgentRequest;
@@ -126,14 +151,13 @@ function forceAnswer(run: Run, reason: "turn-limit" | "no-answer"): AgentEvent {
 function turnOptions({ model, request, conversation, offer, memory, usage, isForced }: Run): TurnOptions {
   const { engine, tokenizer } = model;
   const { maxTokens, sampling, topLogprobs, signal } = request;
-  const prefill = isForced ? { prefill: finalChannel } : {};
   return {
     engine,
     tokenizer,
     prefill: isForced ? prefillTokens(finalChannel, tokenizer) : [],
     recipients: offer.recipients,
     request: {
-      tokens: renderForCompletion(conversation, tokenizer, { sampled: memory, ...prefill }),
+      tokens: renderPrompt(tokenizer, conversation, { memory, isForced }),
       stopTokens: stopTokensOf(model),
       ...(maxTokens !== undefined && { maxTokens: maxTokens - usage.outputTokens }),
       ...(sampling && { sampling }),

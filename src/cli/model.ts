@@ -1,10 +1,25 @@
 // From `--model` to a tokenizer or a loaded model, with progress and, for the embedded model, a word on what to expect.
 
+import { GptOssError } from "../base/index.ts";
+import type { Checkpoint } from "../checkpoint/index.ts";
 import { openCheckpoint } from "../checkpoint/node/index.ts";
-import { embeddedModelPath, type LoadedWeights, loadWeights, tokenizerOf } from "../library/node/index.ts";
+import {
+  embeddedAnnouncement,
+  embeddedModelPath,
+  type LoadedEngine,
+  type LoadedGptOss,
+  type LoadedWeights,
+  type LoadOptions,
+  type LoadWeightsOptions,
+  load,
+  loadEngine,
+  loadWeights,
+  type ModelInfo,
+  tokenizerOf,
+} from "../library/node/index.ts";
 import type { LoadProgress } from "../model/index.ts";
 import { o200kHarmony, type Tokenizer } from "../tokenizer/index.ts";
-import type { WeightOptions } from "./options.ts";
+import type { ModelOptions, WeightOptions } from "./options.ts";
 import { formatBytes, printNote, progressLine } from "./terminal.ts";
 
 /** `embedded` names the model in the package, from wherever the command is run. */
@@ -22,21 +37,66 @@ export async function cliTokenizer(model: string | undefined): Promise<Tokenizer
   }
 }
 
-export async function loadCliWeights(options: WeightOptions, signal: AbortSignal): Promise<LoadedWeights> {
-  const line = progressLine();
+/** For commands that compute but do not generate. */
+export const loadCliWeights = (options: WeightOptions, signal: AbortSignal): Promise<LoadedWeights> =>
+  withProgress((progress) =>
+    loadWeights(modelPath(options.model), { ...weightOptions(options), ...progress, signal }),
+  );
+
+/** For conversations. */
+export const loadCli = (options: ModelOptions, signal: AbortSignal): Promise<LoadedGptOss> =>
+  withProgress((progress) => load({ ...modelOptions(options), ...progress, signal }));
+
+export function announce(info: ModelInfo): void {
+  if (info.isEmbedded) printNote(`${embeddedAnnouncement}\n`);
+}
+
+export interface CliEngine extends LoadedEngine {
+  /** Undefined where the checkpoint has none and none is built in: then there are ids, and no text. */
+  readonly tokenizer: Tokenizer | undefined;
+}
+
+/** For tokens that are continued as they are. */
+export async function loadCliEngine(options: ModelOptions, signal: AbortSignal): Promise<CliEngine> {
+  const loaded = await withProgress((progress) =>
+    loadEngine({ ...modelOptions(options), ...progress, signal }),
+  );
+  return { ...loaded, tokenizer: tokenizerIfAny(loaded.weights.checkpoint) };
+}
+
+function tokenizerIfAny(checkpoint: Checkpoint): Tokenizer | undefined {
   try {
-    return await loadWeights(modelPath(options.model), { ...loadOptions(options, line.update), signal });
-  } finally {
-    line.end();
+    return tokenizerOf(checkpoint);
+  } catch (error) {
+    if (GptOssError.isInstance(error) && error.code === "library/no-tokenizer") return undefined;
+    throw error;
   }
 }
 
-function loadOptions({ backend, threads }: WeightOptions, update: (text: string) => void) {
+function modelOptions(options: ModelOptions): LoadOptions {
+  const { context } = options;
+  return {
+    ...weightOptions(options),
+    model: modelPath(options.model),
+    ...(context !== undefined && { contextTokens: context }),
+  };
+}
+
+function weightOptions({ backend, threads }: WeightOptions): LoadWeightsOptions {
   return {
     ...(backend !== undefined && { backend }),
     ...(threads !== undefined && { threads }),
     onWarning: printNote,
-    onProgress: ({ loadedBytes, totalBytes }: LoadProgress) =>
-      update(`loading ${formatBytes(loadedBytes)} of ${formatBytes(totalBytes)}`),
   };
+}
+
+async function withProgress<T>(work: (options: Pick<LoadOptions, "onProgress">) => Promise<T>): Promise<T> {
+  const line = progressLine();
+  const onProgress = ({ loadedBytes, totalBytes }: LoadProgress): void =>
+    line.update(`loading ${formatBytes(loadedBytes)} of ${formatBytes(totalBytes)}`);
+  try {
+    return await work({ onProgress });
+  } finally {
+    line.end();
+  }
 }

@@ -1,7 +1,9 @@
 // Options that several commands share, and how their values are checked.
 
 import { type Command, InvalidArgumentError, Option } from "commander";
+import type { Effort } from "../agent/index.ts";
 import type { SamplingOptions } from "../engine/index.ts";
+import type { RespondOptions } from "../library/index.ts";
 import { type BackendName, backendNames } from "../library/node/index.ts";
 import { isDebugging } from "./report.ts";
 
@@ -81,7 +83,24 @@ export function samplingOf(flags: SamplingFlags): SamplingOptions {
     presencePenalty,
     seed,
   };
-  return Object.fromEntries(Object.entries(sampling).filter(([, value]) => value !== undefined));
+  return given(sampling);
+}
+
+/** What `chat` and `generate` pass on to the model. */
+export interface RespondFlags extends SamplingFlags {
+  readonly effort?: Effort;
+  readonly instructions?: string;
+  readonly maxTokens?: number;
+}
+
+export function respondOptionsOf(flags: RespondFlags): RespondOptions {
+  const { effort, instructions, maxTokens } = flags;
+  return { ...samplingOf(flags), ...given({ effort, instructions, maxTokens }) };
+}
+
+/** Without what was not given on the command line, so that defaults apply. */
+function given<T extends object>(flags: T): { [K in keyof T]?: Exclude<T[K], undefined> } {
+  return Object.fromEntries(Object.entries(flags).filter(([, value]) => value !== undefined)) as typeof flags;
 }
 
 export const maxTokensOption = (): Option =>

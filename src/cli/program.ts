@@ -2,7 +2,9 @@
 
 import { readFileSync } from "node:fs";
 import { Command } from "commander";
+import { chatCommand } from "./commands/chat.ts";
 import { detokenizeCommand } from "./commands/detokenize.ts";
+import { generateCommand } from "./commands/generate.ts";
 import { logitsCommand } from "./commands/logits.ts";
 import { parseCommand } from "./commands/parse.ts";
 import { renderCommand } from "./commands/render.ts";
@@ -31,6 +33,8 @@ function createProgram(): Command {
     .helpOption("-h, --help", "what a command does and takes")
     .addHelpText("after", epilogue);
   const commands = [
+    chatCommand(),
+    generateCommand(),
     tokenizeCommand(),
     detokenizeCommand(),
     renderCommand(),

@@ -24,16 +24,23 @@ export function tolerateClosedOutput(): void {
   }
 }
 
-/** The first Ctrl-C (or SIGTERM) aborts, so that work can end in order; the second ends the program at once. */
-export function interruptSignal(): AbortSignal {
+/**
+ * Ctrl-C (or SIGTERM) aborts what `work` gets, so that it can end in order; a second one ends the program at once.
+ * Before and after, they do what they do without us.
+ */
+export async function interruptible<T>(work: (signal: AbortSignal) => Promise<T>): Promise<T> {
   const controller = new AbortController();
   const interrupt = (): void => {
     if (controller.signal.aborted) process.exit(exitCodes.interrupted);
     controller.abort();
   };
-  process.on("SIGINT", interrupt);
-  process.on("SIGTERM", interrupt);
-  return controller.signal;
+  const signals = ["SIGINT", "SIGTERM"] as const;
+  for (const name of signals) process.on(name, interrupt);
+  try {
+    return await work(controller.signal);
+  } finally {
+    for (const name of signals) process.off(name, interrupt);
+  }
 }
 
 /** One line on stderr that is written over; nothing when stderr is not a terminal, apart from the last state. */

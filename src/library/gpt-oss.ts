@@ -7,6 +7,8 @@ import {
   type Answer,
   createFold,
   type Effort,
+  openPrompt,
+  type Prompt,
   runAgent,
   type ToolSet,
 } from "../agent/index.ts";
@@ -38,7 +40,7 @@ export interface RespondOptions extends SamplingOptions {
 }
 
 /** What a model answers with when the caller does not say. */
-export type RespondDefaults = Pick<RespondOptions, "effort" | "temperature" | "currentDate">;
+export type RespondDefaults = Pick<RespondOptions, "temperature" | "currentDate">;
 
 /** The events of an answer, and in the end the answer. */
 export interface AnswerStream extends AsyncIterable<AgentEvent> {
@@ -65,6 +67,8 @@ export interface GptOss extends AsyncDisposable {
    * }
    */
   stream(input: Input, options?: RespondOptions): AnswerStream;
+  /** What the model would be given: every message, and all of it as tokens. */
+  prompt(input: Input, options?: RespondOptions): Prompt;
   /** Token ids in, token ids out. */
   readonly engine: Engine;
   readonly tokenizer: Tokenizer;
@@ -78,7 +82,7 @@ export interface GptOssParts {
   /** The checkpoint's own; harmony's are added. */
   readonly stopTokens?: readonly number[];
   readonly defaults?: RespondDefaults;
-  /** Frees what stands behind the engine. */
+  /** Frees the engine and what stands behind it. Default: closes the engine. */
   readonly close?: () => Promise<void>;
 }
 
@@ -92,16 +96,17 @@ export function createGptOss(parts: GptOssParts): GptOss {
   const { engine, tokenizer, defaults = {} } = parts;
   // Messages of earlier answers are written as they were sampled, so that an engine finds its cache of them.
   const memory = new WeakMap<Message, readonly TokenId[]>();
-  const stream = (input: Input, options: RespondOptions = {}): AnswerStream =>
-    answerStream(runAgent(parts, { ...requestOf(input, { ...defaults, ...options }), memory }));
-  const close = async (): Promise<void> => {
-    await engine.close();
-    await parts.close?.();
-  };
+  const request = (input: Input, options: RespondOptions = {}): AgentRequest => ({
+    ...requestOf(input, { ...defaults, ...options }),
+    memory,
+  });
+  const stream: GptOss["stream"] = (input, options) => answerStream(runAgent(parts, request(input, options)));
+  const close = parts.close ?? (() => engine.close());
   return {
     engine,
     tokenizer,
     stream,
+    prompt: (input, options) => openPrompt(tokenizer, request(input, options)),
     respond: async (input, options) => stream(input, options).answer(),
     close,
     [Symbol.asyncDispose]: close,

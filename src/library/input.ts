@@ -6,6 +6,7 @@ import type { Conversation, Message } from "../harmony/index.ts";
 /**
  * A question, or a conversation, oldest message first. Plain text in a system or developer message is taken as
  * instructions, which is what other APIs call a system prompt; text of the assistant without a channel as its answer.
+ * Content as a list, such as `["You are…"]`, is left as it is.
  */
 export type Input = string | Conversation;
 

@@ -4,7 +4,7 @@ import { logitsOf } from "../../library/index.ts";
 import { readTokenIds } from "../input.ts";
 import { loadCliWeights } from "../model.ts";
 import { addWeightOptions, tokenIdsHelp, type WeightOptions } from "../options.ts";
-import { formatBytes, interruptSignal, progressLine } from "../terminal.ts";
+import { formatBytes, interruptible, progressLine } from "../terminal.ts";
 
 interface Options extends WeightOptions {
   readonly tokens?: string;
@@ -25,28 +25,32 @@ export const logitsCommand = (): Command =>
       .option("--last", "only the last position"),
   ).action(async (options: Options) => {
     const tokens = await readTokenIds(options.tokens);
-    const signal = interruptSignal();
-    const { model, close } = await loadCliWeights(options, signal);
-    const line = progressLine();
-    try {
-      const file = await open(options.out, "w");
-      let positions = 0;
-      try {
-        for await (const chunk of logitsOf(model, tokens, { lastOnly: options.last === true, signal })) {
-          await file.writeFile(littleEndian(chunk));
-          positions += chunk.length / model.config.vocabularySize;
-          line.update(`${positions} of ${tokens.length} positions`);
-        }
-      } finally {
-        await file.close();
-      }
-      const bytes = formatBytes(positions * model.config.vocabularySize * 4);
-      line.end(`${options.out}: ${positions} × ${model.config.vocabularySize} logits, ${bytes}`);
-    } finally {
-      line.end();
-      await close();
-    }
+    await interruptible((signal) => writeLogits(tokens, options, signal));
   });
+
+async function writeLogits(tokens: readonly number[], options: Options, signal: AbortSignal): Promise<void> {
+  const { model, close } = await loadCliWeights(options, signal);
+  const { vocabularySize } = model.config;
+  const line = progressLine();
+  try {
+    const file = await open(options.out, "w");
+    let positions = 0;
+    try {
+      for await (const chunk of logitsOf(model, tokens, { lastOnly: options.last === true, signal })) {
+        await file.writeFile(littleEndian(chunk));
+        positions += chunk.length / vocabularySize;
+        line.update(`${positions} of ${tokens.length} positions`);
+      }
+    } finally {
+      await file.close();
+    }
+    const bytes = formatBytes(positions * vocabularySize * 4);
+    line.end(`${options.out}: ${positions} × ${vocabularySize} logits, ${bytes}`);
+  } finally {
+    line.end();
+    await close();
+  }
+}
 
 /** Every platform that Node supports is little-endian, except s390x. */
 function littleEndian(values: Float32Array): Uint8Array {

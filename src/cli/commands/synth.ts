@@ -2,7 +2,7 @@ import { Command, Option } from "commander";
 import { checkpointBytes, shapeNames } from "../../checkpoint/index.ts";
 import { readShape, synthesize, type WriteProgress } from "../../checkpoint/node/index.ts";
 import { wholeNumber } from "../options.ts";
-import { formatBytes, formatSeconds, interruptSignal, printNote, progressLine } from "../terminal.ts";
+import { formatBytes, formatSeconds, interruptible, printNote, progressLine } from "../terminal.ts";
 
 interface Options {
   readonly shape: string;
@@ -33,15 +33,10 @@ export const synthCommand = (): Command =>
       const line = progressLine();
       const start = performance.now();
       try {
-        await synthesize({
-          config,
-          tokenizerJson,
-          out,
-          seed,
-          layout,
-          signal: interruptSignal(),
-          onProgress: (progress) => line.update(describe(progress)),
-        });
+        const onProgress = (progress: WriteProgress): void => line.update(describe(progress));
+        await interruptible((signal) =>
+          synthesize({ config, tokenizerJson, out, seed, layout, signal, onProgress }),
+        );
       } finally {
         line.end();
       }

@@ -10,7 +10,6 @@ export const embeddedModelPath = fileURLToPath(new URL("../../../models/micro", 
 /** Its training knew one date, and it is too small to sample from the whole distribution without erring more. */
 export const embeddedDefaults: RespondDefaults = {
   temperature: 0,
-  effort: "medium",
   currentDate: "2025-06-28",
 };
 

@@ -6,5 +6,13 @@ export {
   embeddedModelPath,
   isEmbedded,
 } from "./embedded.ts";
+export {
+  type LoadedEngine,
+  type LoadedGptOss,
+  type LoadOptions,
+  load,
+  loadEngine,
+  type ModelInfo,
+} from "./load.ts";
 export { type LoadedWeights, type LoadWeightsOptions, loadWeights } from "./load-weights.ts";
 export { tokenizerOf } from "./tokenizer.ts";

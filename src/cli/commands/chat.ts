@@ -1,0 +1,45 @@
+import { Command } from "commander";
+import { chat } from "../chat.ts";
+import { announce, loadCli } from "../model.ts";
+import {
+  addModelOptions,
+  addSamplingOptions,
+  effortOption,
+  type ModelOptions,
+  maxTokensOption,
+  type RespondFlags,
+  respondOptionsOf,
+} from "../options.ts";
+import { badArgument } from "../report.ts";
+import { interruptible } from "../terminal.ts";
+
+interface Options extends ModelOptions, RespondFlags {
+  readonly showReasoning?: true;
+}
+
+/** `gpt-oss chat`: questions and answers. */
+export const chatCommand = (): Command => {
+  const command = new Command("chat")
+    .summary("talk with the model, or ask one question")
+    .description(
+      "With a question: answers it and ends. Without: a conversation, in the terminal or line by line from stdin.\n" +
+        "/help lists what else can be typed; Ctrl-C stops an answer, and at the prompt the program.",
+    )
+    .argument("[question...]", "ask this and end")
+    .option("--show-reasoning", "print the reasoning, dimmed, before each answer")
+    .option("--instructions <text>", "what the model is told beside the conversation (a system prompt)")
+    .addOption(effortOption())
+    .addOption(maxTokensOption());
+  return addModelOptions(addSamplingOptions(command)).action(async (words: string[], options: Options) => {
+    const question = words.length > 0 ? words.join(" ") : undefined;
+    if (question?.trim() === "") throw badArgument("the question is empty");
+    const model = await interruptible((signal) => loadCli(options, signal));
+    announce(model.info);
+    try {
+      const settings = { ...respondOptionsOf(options), showReasoning: options.showReasoning === true };
+      await chat(model, question, settings);
+    } finally {
+      await model.close();
+    }
+  });
+};
