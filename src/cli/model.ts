@@ -82,7 +82,7 @@ function modelOptions(options: ModelOptions): LoadOptions {
   };
 }
 
-function weightOptions({ backend, threads }: WeightOptions): LoadWeightsOptions {
+export function weightOptions({ backend, threads }: WeightOptions): LoadWeightsOptions {
   return {
     ...(backend !== undefined && { backend }),
     ...(threads !== undefined && { threads }),

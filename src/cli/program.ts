@@ -5,6 +5,7 @@ import { Command } from "commander";
 import { chatCommand } from "./commands/chat.ts";
 import { detokenizeCommand } from "./commands/detokenize.ts";
 import { generateCommand } from "./commands/generate.ts";
+import { infoCommand } from "./commands/info.ts";
 import { logitsCommand } from "./commands/logits.ts";
 import { parseCommand } from "./commands/parse.ts";
 import { renderCommand } from "./commands/render.ts";
@@ -41,8 +42,9 @@ function createProgram(): Command {
     parseCommand(),
     logitsCommand(),
     synthCommand(),
+    infoCommand(),
   ];
-  for (const command of commands) program.addCommand(command);
+  for (const command of commands) program.addCommand(command, { isDefault: command.name() === "chat" });
   for (const command of [program, ...commands]) {
     command.addOption(debugOption()).exitOverride();
     const name = command === program ? "gpt-oss" : `gpt-oss ${command.name()}`;

@@ -33,6 +33,7 @@ export const chatCommand = (): Command => {
   return addModelOptions(addSamplingOptions(command)).action(async (words: string[], options: Options) => {
     const question = words.length > 0 ? words.join(" ") : undefined;
     if (question?.trim() === "") throw badArgument("the question is empty");
+    refuseMistypedCommand(question, command);
     const model = await interruptible((signal) => loadCli(options, signal));
     announce(model.info);
     try {
@@ -43,3 +44,13 @@ export const chatCommand = (): Command => {
     }
   });
 };
+
+/** `gpt-oss tokenise` comes here as a question, because chat is what runs without a command. */
+function refuseMistypedCommand(question: string | undefined, command: Command): void {
+  const isNamed = command.parent?.args[0] === command.name();
+  if (isNamed || question === undefined || /\s/.test(question)) return;
+  throw badArgument(
+    `there is no command ${question}`,
+    `gpt-oss --help lists them; to ask the model: gpt-oss chat "${question}"`,
+  );
+}

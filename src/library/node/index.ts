@@ -1,4 +1,4 @@
-export { type BackendName, backendNames } from "./backends.ts";
+export { type BackendName, type BackendOptions, backendNames, onFirstBackend } from "./backends.ts";
 export {
   embeddedAnnouncement,
   embeddedContextTokens,
@@ -7,6 +7,7 @@ export {
   isEmbedded,
 } from "./embedded.ts";
 export {
+  contextBytes,
   type LoadedEngine,
   type LoadedGptOss,
   type LoadOptions,

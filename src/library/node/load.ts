@@ -1,6 +1,7 @@
 // `load()`: a folder becomes a model that answers.
 
 import { freemem } from "node:os";
+import type { Backend } from "../../backend/index.ts";
 import { GptOssError } from "../../base/index.ts";
 import type { Layout, ModelConfig } from "../../checkpoint/index.ts";
 import { createEngine, type EnginePlan, type LocalEngine } from "../../engine/index.ts";
@@ -119,10 +120,16 @@ function contextTokensOf({ config, backend }: Model, asked: number | undefined, 
     });
   }
   if (isSmall) return Math.min(embeddedContextTokens, contextLength);
-  const bytesFor = (contextTokens: number): number =>
-    backend.cacheBytes(cachePlan(config, { contextTokens, sequences: 16, chunkTokens: 512 }));
   const allowed = freemem() * cacheShare;
   let tokens = contextLength;
-  while (tokens > smallestDefaultContext && bytesFor(tokens) > allowed) tokens = Math.floor(tokens / 2);
+  while (tokens > smallestDefaultContext && contextBytes(config, backend, tokens) > allowed) {
+    tokens = Math.floor(tokens / 2);
+  }
   return tokens;
+}
+
+/** Bytes of the cache that an engine takes for this context, with what it adds for sequences side by side. */
+export function contextBytes(config: ModelConfig, backend: Backend, contextTokens: number): number {
+  // The engine's own defaults: 8 sequences, 8 kept prefixes, 512 tokens a step.
+  return backend.cacheBytes(cachePlan(config, { contextTokens, sequences: 16, chunkTokens: 512 }));
 }

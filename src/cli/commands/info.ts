@@ -1,0 +1,120 @@
+// `gpt-oss info`: what a checkpoint is, what it needs, and what would compute it. Reads headers only.
+
+import { Command } from "commander";
+import {
+  checkpointBytes,
+  type Layout,
+  type ModelConfig,
+  type Part,
+  parameterCounts,
+  shapeNames,
+} from "../../checkpoint/index.ts";
+import { openCheckpoint, readShape } from "../../checkpoint/node/index.ts";
+import { contextBytes, onFirstBackend } from "../../library/node/index.ts";
+import { modelPath, weightOptions } from "../model.ts";
+import { addModelOptions, jsonOption, type ModelOptions } from "../options.ts";
+import { formatBytes, printJson, printLine } from "../terminal.ts";
+
+interface Options extends ModelOptions {
+  readonly shape?: string;
+  readonly json?: true;
+}
+
+export const infoCommand = (): Command =>
+  addModelOptions(
+    new Command("info")
+      .summary("a model's shape, parameters and memory, and what would run it")
+      .description(
+        "Shows the shape of a checkpoint, its parameters, the memory that contexts need (--context for one of your\n" +
+          "choice), and which backend would compute it here.",
+      )
+      .option("--shape <shape>", `instead of a checkpoint: ${shapeNames.join(", ")}, or a config.json`)
+      .addOption(jsonOption("all of it")),
+  ).action(async (options: Options) => {
+    const info = await inspect(await subjectOf(options), options);
+    if (options.json) printJson(info);
+    else for (const line of describe(info)) printLine(line);
+  });
+
+interface Subject {
+  /** Null for a shape, which lies nowhere. */
+  readonly path: string | null;
+  readonly layout: Layout | null;
+  readonly config: ModelConfig;
+}
+
+async function subjectOf({ model, shape }: Options): Promise<Subject> {
+  if (shape !== undefined) return { path: null, layout: null, config: (await readShape(shape)).config };
+  const { path, layout, config, close } = await openCheckpoint(modelPath(model));
+  await close();
+  return { path, layout, config };
+}
+
+type Info = Awaited<ReturnType<typeof inspect>>;
+
+const usualContexts = [4096, 16_384, 65_536, 131_072];
+
+async function inspect({ path, layout, config }: Subject, options: Options) {
+  const contexts =
+    options.context === undefined
+      ? usualContexts.filter((tokens) => tokens <= config.contextLength)
+      : [options.context];
+  const { made, passedOver } = await onFirstBackend(weightOptions(options), async (backend) => {
+    const { name, description } = backend;
+    const memory = contexts.map((tokens) => ({
+      contextTokens: tokens,
+      cacheBytes: contextBytes(config, backend, tokens),
+    }));
+    await backend.close();
+    return { name, description, memory };
+  });
+  const { memory, ...backend } = made;
+  return {
+    path,
+    layout,
+    config,
+    parameters: parameterCounts(config),
+    weightBytes: checkpointBytes(config),
+    memory,
+    backend: { ...backend, passedOver },
+  };
+}
+
+function describe(info: Info): string[] {
+  const { config, parameters, backend } = info;
+  const sliding = config.slides.filter(Boolean).length;
+  const field = (name: string, ...lines: readonly string[]): string[] =>
+    lines.map((line, index) => `${(index === 0 ? name : "").padEnd(12)}${line}`);
+  return [
+    ...(info.path === null ? [] : field("model", info.path, `${info.layout} layout`)),
+    ...field(
+      "shape",
+      `${config.layers} layers, ${sliding} of them see only the last ${config.slidingWindow} positions`,
+      `hidden size ${config.hiddenSize}; ${config.heads} query and ${config.kvHeads} key-value heads of ${config.headDim}`,
+      `${config.experts} experts of width ${config.intermediateSize}, ${config.expertsPerToken} for each token`,
+      `vocabulary ${formatCount(config.vocabularySize)}, context ${formatCount(config.contextLength)}`,
+    ),
+    ...field(
+      "parameters",
+      `${formatMillions(parameters.total)}, of which one token uses ${formatMillions(parameters.activePerToken)}`,
+      (Object.entries(parameters.parts) as [Part, number][])
+        .map(([part, count]) => `${part} ${formatMillions(count)}`)
+        .join(", "),
+      `${formatBytes(info.weightBytes)} of weights`,
+    ),
+    ...field(
+      "memory",
+      ...info.memory.map(({ contextTokens, cacheBytes }) => {
+        const total = formatBytes(info.weightBytes + cacheBytes);
+        return `${formatCount(contextTokens).padStart(7)} tokens of context: cache ${formatBytes(cacheBytes)}, with the weights ${total}`;
+      }),
+    ),
+    ...field("backend", `${backend.name}: ${backend.description}`, ...backend.passedOver),
+  ];
+}
+
+const formatCount = (count: number): string => count.toLocaleString("en");
+
+function formatMillions(count: number): string {
+  return count >= 1e9 ? `${(count / 1e9).toPrecision(3)} B` : `${(count / 1e6).toPrecision(3)} M`;
+}
