@@ -4,7 +4,7 @@ import { type DType, GptOssError, type TensorView } from "../base/index.ts";
 import type { Layout } from "./checkpoint.ts";
 import type { ModelConfig } from "./config.ts";
 import { type StoredTensor, storedTensors } from "./inventory.ts";
-import { quote } from "./quote.ts";
+import { formatShape, quote } from "./quote.ts";
 import type { CollectedTensors } from "./safetensors/collect.ts";
 import { rowsOf } from "./tensor-views.ts";
 
@@ -49,7 +49,7 @@ function bindOne(
 ): void {
   if (!isSameShape(tensor.shape, view.shape))
     throw new GptOssError("checkpoint/wrong-shape", {
-      message: `${stored.name}: tensor ${quote(tensor.name)} is [${view.shape}]; config.json makes it [${tensor.shape}]`,
+      message: `${stored.name}: tensor ${quote(tensor.name)} is ${formatShape(view.shape)}; config.json makes it ${formatShape(tensor.shape)}`,
       hint: "config.json and the weights are of different models",
     });
   for (const member of tensor.members) {
@@ -80,7 +80,7 @@ function refuseMissing(expected: readonly StoredTensor[], stored: StoredTensors)
   throw new GptOssError("checkpoint/missing-tensor", {
     message: `${stored.name}: tensor ${quote(first)}${others} missing, ${expected.length} expected`,
     hint: isDequantised
-      ? "its experts are not quantised; `gpt-oss convert` quantises them to MXFP4"
+      ? "its experts are not quantised, and only MXFP4 experts can be run"
       : "a file is missing, or config.json is that of another model",
   });
 }

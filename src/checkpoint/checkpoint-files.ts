@@ -45,5 +45,5 @@ function weightFiles(tensors: readonly TensorView[], layout: Layout): readonly N
 
 function storedView(stored: StoredTensor, tensor: (name: string) => TensorView): TensorView {
   const views = stored.members.map((member) => tensor(member.name));
-  return views.length === 1 ? { ...views[0], name: stored.name } : concatenated(stored, views);
+  return views.length === 1 ? { ...views[0], name: stored.name } : concatenated(stored.name, views);
 }

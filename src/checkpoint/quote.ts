@@ -16,3 +16,8 @@ export function describe(value: unknown): string {
   if (typeof value === "number" || typeof value === "boolean" || value === null) return String(value);
   return Array.isArray(value) ? "a list" : `an ${typeof value}`;
 }
+
+/** A shape as an error message shows it; a hostile one may have a million sizes. */
+export function formatShape(shape: readonly number[]): string {
+  return `[${shape.slice(0, 8)}${shape.length > 8 ? ",…" : ""}]`;
+}

@@ -1,8 +1,7 @@
 // Views on tensors in byte sources, and on rows of such views. Nothing is read before `read` is called.
 
-import { assert, bytesPerElement, type DType, type TensorView } from "../base/index.ts";
+import { assert, bytesPerElement, type DType, GptOssError, type TensorView } from "../base/index.ts";
 import type { ByteSource } from "./byte-source.ts";
-import type { TensorHeading } from "./safetensors/encode-header.ts";
 
 export interface TensorPlace {
   readonly name: string;
@@ -57,13 +56,21 @@ export function isViewable<T extends { readonly dtype: string }>(
   return Object.hasOwn(bytesPerElement, entry.dtype);
 }
 
-/** Rows of several views, one after the other: the inverse of `rowsOf`. */
-export function concatenated(heading: TensorHeading, views: readonly TensorView[]): TensorView {
-  const { name, dtype, shape, byteLength } = heading;
+/** Rows of several views of one dtype, one after the other: the inverse of `rowsOf`. */
+export function concatenated(name: string, views: readonly TensorView[]): TensorView {
+  const [{ dtype, shape }] = views;
+  for (const view of views)
+    if (view.dtype !== dtype)
+      throw new GptOssError("checkpoint/wrong-dtype", {
+        message: `${name}: ${view.name} is ${view.dtype}, but ${views[0].name} is ${dtype}`,
+        hint: "the original layout stores them in one tensor, so they must be of one type",
+      });
+  const rows = views.reduce((sum, view) => sum + view.shape[0], 0);
+  const byteLength = views.reduce((sum, view) => sum + view.byteLength, 0);
   return {
     name,
     dtype,
-    shape,
+    shape: [rows, ...shape.slice(1)],
     byteLength,
     read: async (start = 0, end = byteLength) => {
       const bytes = new Uint8Array(end - start);

@@ -4,7 +4,7 @@
 import { GptOssError } from "../../base/index.ts";
 import type { ByteSource } from "../byte-source.ts";
 import { type Complaint, isObject, type JsonObject, parseJsonObject } from "../json.ts";
-import { describe, quote } from "../quote.ts";
+import { describe, formatShape, quote } from "../quote.ts";
 import { checkStructure } from "./structure.ts";
 
 export interface SafetensorsHeader {
@@ -116,12 +116,12 @@ function parseEntry(file: string, name: string, entry: unknown, data: Region): S
   for (const size of shape) {
     elements *= size;
     if (elements * bits > Number.MAX_SAFE_INTEGER)
-      return fail(`shape [${shape.slice(0, 8)}] is impossibly large`);
+      return fail(`shape ${formatShape(shape)} is impossibly large`);
   }
   const byteLength = offsets[1] - offsets[0];
   if (elements * bits !== byteLength * 8)
     return fail(
-      `${dtype} [${shape.slice(0, 8)}] needs ${(elements * bits) / 8} bytes, but data_offsets spans ${byteLength}`,
+      `${dtype} ${formatShape(shape)} needs ${(elements * bits) / 8} bytes, but data_offsets spans ${byteLength}`,
     );
   if (offsets[1] > data.size)
     throw new GptOssError("checkpoint/truncated", {
