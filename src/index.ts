@@ -7,6 +7,7 @@ export {
   type ToolContext,
   type ToolSet,
   tool,
+  toolResult,
   type Usage,
 } from "./agent/index.ts";
 export { type ErrorCode, GptOssError, UnsupportedError } from "./base/index.ts";

@@ -1,5 +1,6 @@
 // The calls of one turn: which of them this run can answer, and their results as messages. Knows nothing of tokens.
 
+import type { ToolMessage } from "../harmony/index.ts";
 import type { ToolCall, ToolResult } from "./events.ts";
 import { callTool, failure, type ToolOutput, type ToolSet } from "./tool.ts";
 
@@ -48,13 +49,25 @@ function implementationOf(call: ToolCall, tools: ToolSet): ToolSet[string]["exec
 }
 
 function resultOf(call: ToolCall, { output, isError }: ToolOutput): ToolResult {
-  const { recipient = call.name, channel = "commentary" } = call.message;
   return {
     type: "tool-result",
     id: call.id,
     name: call.name,
     output,
     isError,
-    message: { role: "tool", name: recipient, recipient: "assistant", channel, content: output },
+    message: toolResult(call, output),
   };
+}
+
+/**
+ * The message that answers a call, for calls that the caller runs: append it after the answer's own messages.
+ *
+ * @example
+ * messages.push(...answer.messages);
+ * for (const call of answer.pendingCalls) messages.push(toolResult(call, await run(call.name, call.arguments)));
+ */
+export function toolResult(call: ToolCall, output: string): ToolMessage {
+  // The channel of the call: built-in tools are called, and answer, while the model thinks.
+  const { recipient = call.name, channel = "commentary" } = call.message;
+  return { role: "tool", name: recipient, recipient: "assistant", channel, content: output };
 }

@@ -1,3 +1,4 @@
+export { toolResult } from "./calls.ts";
 export type {
   AgentEvent,
   AgentNote,
