@@ -42,9 +42,10 @@ export function addWeightOptions(command: Command): Command {
   return command
     .addOption(modelOption())
     .addOption(
-      new Option("--backend <name>", "what computes (default: the fastest that works here)").choices(
-        backendNames,
-      ),
+      new Option(
+        "--backend <name>",
+        "what computes (default: the exact one for small models, else the fastest that works here)",
+      ).choices(backendNames),
     )
     .option("--threads <n>", "threads of the native backend (default: one per core)", count);
 }

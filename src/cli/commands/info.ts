@@ -59,7 +59,7 @@ async function inspect({ path, layout, config }: Subject, options: Options) {
     options.context === undefined
       ? usualContexts.filter((tokens) => tokens <= config.contextLength)
       : [options.context];
-  const { made, passedOver } = await onFirstBackend(weightOptions(options), async (backend) => {
+  const { made, why } = await onFirstBackend(config, weightOptions(options), async (backend) => {
     const { name, description } = backend;
     const memory = contexts.map((tokens) => ({
       contextTokens: tokens,
@@ -76,7 +76,7 @@ async function inspect({ path, layout, config }: Subject, options: Options) {
     parameters: parameterCounts(config),
     weightBytes: checkpointBytes(config),
     memory,
-    backend: { ...backend, passedOver },
+    backend: { ...backend, why },
   };
 }
 
@@ -109,7 +109,7 @@ function describe(info: Info): string[] {
         return `${formatCount(contextTokens).padStart(7)} tokens of context: cache ${formatBytes(cacheBytes)}, with the weights ${total}`;
       }),
     ),
-    ...field("backend", `${backend.name}: ${backend.description}`, ...backend.passedOver),
+    ...field("backend", `${backend.name}: ${backend.description}`, `because ${backend.why}`),
   ];
 }
 

@@ -1,13 +1,16 @@
-// Which backend runs: the fastest that can, in order. Only "this cannot be done here" lets the next one try.
+// Which backend runs, and why. Small models run on the exact one, larger ones on the fastest that can; only "this
+// cannot be done here" lets the next one try.
 
 import type { Backend } from "../../backend/index.ts";
+import { createNativeBackend } from "../../backend/native/index.ts";
 import { createReferenceBackend } from "../../backend/reference/index.ts";
-import { GptOssError, UnsupportedError } from "../../base/index.ts";
+import { assert, GptOssError, UnsupportedError } from "../../base/index.ts";
+import { checkpointBytes, type ModelConfig } from "../../checkpoint/index.ts";
 
-export type BackendName = "reference";
+export type BackendName = "native" | "reference";
 
 export interface BackendOptions {
-  /** Only this one, or an error. Default: the first that works. */
+  /** Only this one, or an error. Default: the exact one for small models, else the fastest that works here. */
   readonly backend?: BackendName;
   /** Default: one per core. */
   readonly threads?: number;
@@ -15,41 +18,62 @@ export interface BackendOptions {
 
 type Create = (options: BackendOptions) => Promise<Backend>;
 
-/** Fastest first. */
-const creators: readonly (readonly [BackendName, Create])[] = [
-  ["reference", async () => createReferenceBackend()],
-];
+/** Fastest first; the last one works everywhere. */
+const creators: Readonly<Record<BackendName, Create>> = {
+  native: async ({ threads }) => createNativeBackend(threads === undefined ? {} : { threads }),
+  reference: async () => createReferenceBackend(),
+};
 
-export const backendNames: readonly BackendName[] = creators.map(([name]) => name);
+export const backendNames = Object.keys(creators) as BackendName[];
 
-/** What was made on a backend, and why the faster ones were not used. */
+/** What was made on a backend, and why on this one. */
 export interface OnBackend<Made> {
   readonly made: Made;
-  readonly passedOver: readonly string[];
+  readonly why: string;
+  /** Set when a faster backend should have run but could not. */
+  readonly warning?: string;
 }
 
 /** `make` on the first backend that can; a backend on which it fails is closed. */
 export async function onFirstBackend<Made>(
+  config: ModelConfig,
   options: BackendOptions,
   make: (backend: Backend) => Promise<Made>,
 ): Promise<OnBackend<Made>> {
-  const candidates = creators.filter(([name]) => options.backend === undefined || name === options.backend);
-  if (candidates.length === 0) {
+  const { names, why } = candidates(config, options);
+  const failures: string[] = [];
+  for (const name of names) {
+    try {
+      const made = await makeOn(await creators[name](options), make);
+      if (failures.length === 0) return { made, why };
+      const warning = `the ${name} backend is used, which is slower. ${failures.join("\n")}`;
+      return { made, why: failures.join("\n"), warning };
+    } catch (error) {
+      if (!UnsupportedError.isInstance(error) || name === names.at(-1)) throw error;
+      failures.push(`${name}: ${error.message}`);
+    }
+  }
+  assert(false, "the last backend neither worked nor failed");
+}
+
+/** The reference backend decodes so small a model at hundreds of tokens a second, and rounds nothing. */
+const exactBelowBytes = 32e6;
+
+function candidates(
+  config: ModelConfig,
+  { backend }: BackendOptions,
+): { readonly names: readonly BackendName[]; readonly why: string } {
+  if (backend !== undefined) {
+    if (Object.hasOwn(creators, backend)) return { names: [backend], why: "it was asked for" };
     throw new GptOssError("library/bad-option", {
-      message: `there is no backend ${JSON.stringify(options.backend)}`,
+      message: `there is no backend ${JSON.stringify(backend)}`,
       hint: `backends are ${backendNames.join(", ")}`,
     });
   }
-  const passedOver: string[] = [];
-  for (const [name, create] of candidates) {
-    try {
-      return { made: await makeOn(await create(options), make), passedOver };
-    } catch (error) {
-      if (!UnsupportedError.isInstance(error) || name === candidates.at(-1)?.[0]) throw error;
-      passedOver.push(`${name}: ${error.message}`);
-    }
+  if (checkpointBytes(config) < exactBelowBytes) {
+    return { names: ["reference"], why: "the model is so small that the exact backend is fast enough" };
   }
-  throw new Error("unreachable: the last candidate either works or throws");
+  return { names: backendNames, why: "it is the fastest that works here" };
 }
 
 async function makeOn<Made>(backend: Backend, make: (backend: Backend) => Promise<Made>): Promise<Made> {

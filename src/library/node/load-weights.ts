@@ -1,5 +1,6 @@
 // From a folder to weights on a backend: what every command that computes begins with.
 
+import type { Backend } from "../../backend/index.ts";
 import type { Checkpoint } from "../../checkpoint/index.ts";
 import { openCheckpoint } from "../../checkpoint/node/index.ts";
 import { type LoadProgress, loadModel, type Model } from "../../model/index.ts";
@@ -15,8 +16,8 @@ export interface LoadWeightsOptions extends BackendOptions {
 export interface LoadedWeights {
   readonly checkpoint: Checkpoint;
   readonly model: Model;
-  /** Why faster backends were not used. */
-  readonly passedOver: readonly string[];
+  /** Why on this backend. */
+  readonly why: string;
   close(): Promise<void>;
 }
 
@@ -25,16 +26,15 @@ export async function loadWeights(path: string, options: LoadWeightsOptions = {}
   const { signal, onProgress, onWarning = warn } = options;
   const checkpoint = await openCheckpoint(path);
   try {
-    const { made: model, passedOver } = await onFirstBackend(options, (backend) =>
-      loadModel(checkpoint, backend, { ...(signal && { signal }), ...(onProgress && { onProgress }) }),
-    );
-    if (passedOver.length > 0)
-      onWarning(`the ${model.backend.name} backend is used. ${passedOver.join("; ")}`);
+    const load = (backend: Backend): Promise<Model> =>
+      loadModel(checkpoint, backend, { ...(signal && { signal }), ...(onProgress && { onProgress }) });
+    const { made: model, why, warning } = await onFirstBackend(checkpoint.config, options, load);
+    if (warning !== undefined) onWarning(warning);
     const close = async (): Promise<void> => {
       await model.backend.close();
       await checkpoint.close();
     };
-    return { checkpoint, model, passedOver, close };
+    return { checkpoint, model, why, close };
   } catch (error) {
     await checkpoint.close();
     throw error;

@@ -26,11 +26,17 @@ export interface ModelInfo {
   readonly isEmbedded: boolean;
   /** What it answers with when the caller does not say; empty but for the embedded model. */
   readonly defaults: RespondDefaults;
-  readonly backend: { readonly name: string; readonly description: string };
-  /** Why faster backends were not used. */
-  readonly passedOver: readonly string[];
+  readonly backend: BackendInfo;
   /** What the engine takes: its context, and the bytes of its cache. */
   readonly plan: EnginePlan;
+}
+
+export interface BackendInfo {
+  readonly name: string;
+  /** Which kernels run. */
+  readonly description: string;
+  /** Why this backend. */
+  readonly why: string;
 }
 
 /** A model with its engine, before text comes into play. */
@@ -80,7 +86,7 @@ export async function load(options: LoadOptions = {}): Promise<LoadedGptOss> {
 export async function loadEngine(options: LoadOptions = {}): Promise<LoadedEngine> {
   const path = options.model ?? embeddedModelPath;
   const weights = await loadWeights(path, options);
-  const { model, checkpoint, passedOver } = weights;
+  const { model, checkpoint, why } = weights;
   try {
     const cacheTokens = contextTokensOf(model, options.contextTokens, isEmbedded(path));
     const engine = createEngine(model, { cacheTokens });
@@ -91,8 +97,7 @@ export async function loadEngine(options: LoadOptions = {}): Promise<LoadedEngin
       config: checkpoint.config,
       isEmbedded: isEmbedded(path),
       defaults: isEmbedded(path) ? embeddedDefaults : {},
-      backend: { name, description },
-      passedOver,
+      backend: { name, description, why },
       plan: engine.plan,
     };
     const close = async (): Promise<void> => {
