@@ -33,6 +33,7 @@ export type ErrorCode =
   | "model/too-long"
   | "model/cache-full"
   // engine
+  | "engine/bad-option"
   | "engine/bad-request"
   | "engine/bad-logits"
   | "engine/overloaded"

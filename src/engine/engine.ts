@@ -3,21 +3,26 @@
 
 /** Neutral by default: temperature 1, everything else off. Fields follow the OpenAI names' meaning. */
 export interface SamplingOptions {
-  /** 0 is greedy. Default 1. */
+  /** 0 is greedy (the lowest id where logits are equal). 0 to 100, default 1. */
   readonly temperature?: number;
-  /** Smallest set of tokens whose probability reaches this; default 1. */
+  /** Smallest set of likeliest tokens whose probability reaches this. 0 to 1, default 1. */
   readonly topP?: number;
-  /** Keep this many; default all. */
+  /** Keep this many of the likeliest; default all. */
   readonly topK?: number;
-  /** Keep tokens at least this likely relative to the likeliest; default 0. */
+  /** Keep tokens at least this likely relative to the likeliest. 0 to 1, default 0. */
   readonly minP?: number;
-  /** Divides (or multiplies, when negative) logits of tokens seen; default 1. */
+  /** Divides (or multiplies, when negative) logits of tokens in prompt and output. 0.01 to 100, default 1. */
   readonly repetitionPenalty?: number;
+  /** Subtracted for each time that a token was sampled in this request. -2 to 2, default 0. */
   readonly frequencyPenalty?: number;
+  /** Subtracted once from tokens that were sampled in this request. -2 to 2, default 0. */
   readonly presencePenalty?: number;
-  /** Added to the logit of a token id before anything else. */
+  /** Added to the logit of a token id before anything else. -100 to 100. */
   readonly logitBias?: ReadonlyMap<number, number>;
-  /** Same seed, prompt and options: same tokens. Default: drawn at random and reported nowhere. */
+  /**
+   * Any safe integer. Same seed, prompt and options: same tokens, whatever else runs, on a backend whose rows do not
+   * depend on their neighbours. Default: drawn at random and reported nowhere.
+   */
   readonly seed?: number;
 }
 
@@ -29,7 +34,7 @@ export interface GenerateRequest {
   /** Generation ends after one of these is sampled; the stop token is yielded. */
   readonly stopTokens: readonly number[];
   readonly sampling?: SamplingOptions;
-  /** Yield log-probabilities of the sampled token and of this many likeliest ones. */
+  /** Yield log-probabilities of the sampled token and of this many likeliest ones. 0 to 20. */
   readonly topLogprobs?: number;
   readonly signal?: AbortSignal;
 }
@@ -62,9 +67,11 @@ export interface Engine {
   readonly contextLength: number;
   readonly vocabularySize: number;
   /**
-   * Yields tokens as they are sampled and ends with one `end` event. Throws `engine/bad-request` for requests that
-   * cannot be run (an empty or too long prompt, ids outside the vocabulary, options out of range). An abort is not an
-   * error: the stream ends with reason `aborted`. Leaving the loop early frees the request's place.
+   * Yields tokens as they are sampled and ends with one `end` event. Begins with the first read, which throws
+   * `engine/bad-request` for requests that cannot be run (an empty or too long prompt, ids outside the vocabulary,
+   * options out of range), `engine/overloaded` when too many wait, `engine/closed` after `close`. An abort is not an
+   * error: the stream ends with reason `aborted`. Leaving the loop early frees the request's place. A request whose
+   * consumer does not read pauses. What a step throws, the requests that were part of it throw.
    */
   generate(request: GenerateRequest): AsyncIterable<GenerateEvent>;
   close(): Promise<void>;

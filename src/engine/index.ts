@@ -1,3 +1,4 @@
+export { createEngine, type EngineStatus, type LocalEngine } from "./create-engine.ts";
 export type {
   Engine,
   FinishReason,
@@ -7,3 +8,4 @@ export type {
   TokenLogprob,
   TokenUsage,
 } from "./engine.ts";
+export type { EngineOptions, EnginePlan } from "./plan.ts";

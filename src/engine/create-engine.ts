@@ -1,0 +1,227 @@
+// The engine: requests become sequences, and as long as there are any, steps run. A step is four verbs: schedule, run,
+// sample, commit. Whatever is thrown inside one ends the requests that were part of it, and nothing else.
+// Never knows what a token means, nor which backend computes.
+
+import { assert, GptOssError } from "../base/index.ts";
+import { batchOf, type Model } from "../model/index.ts";
+import type { Engine, FinishReason, GenerateEvent, GenerateRequest } from "./engine.ts";
+import { createEventStream, type EventStream } from "./event-stream.ts";
+import { type EngineOptions, type EnginePlan, planEngine } from "./plan.ts";
+import { parseRequest } from "./request.ts";
+import { createRoom } from "./room.ts";
+import { createScratch } from "./sampler/row.ts";
+import type { Sampled } from "./sampler/sampler.ts";
+import { createScheduler } from "./scheduler.ts";
+import { createSequence, type Sequence } from "./sequence.ts";
+import { yieldToEvents } from "./yield-to-events.ts";
+
+/** What is going on now; all zero but `steps` and `preemptions` when nothing runs and no prefix is kept. */
+export interface EngineStatus {
+  readonly running: number;
+  readonly waiting: number;
+  /** Starts of earlier sequences that can be continued. */
+  readonly prefixes: number;
+  /** Cache blocks that somebody holds, by group. */
+  readonly heldBlocks: readonly number[];
+  /** Since the engine was made. */
+  readonly steps: number;
+  /** How often a sequence lost its place, and had to run again, since the engine was made. */
+  readonly preemptions: number;
+}
+
+/** An engine in this thread. */
+export interface LocalEngine extends Engine {
+  readonly plan: EnginePlan;
+  status(): EngineStatus;
+}
+
+/**
+ * Allocates the key-value cache. The model stays the caller's: closing the engine leaves it as it was.
+ * Throws `engine/bad-option`, `backend/out-of-memory`.
+ *
+ * @example
+ * const engine = createEngine(model, { cacheTokens: 32_768 });
+ * for await (const event of engine.generate({ tokens, stopTokens })) if (event.type === "token") use(event.token);
+ */
+export function createEngine(model: Model, options: EngineOptions = {}): LocalEngine {
+  const { plan, spec } = planEngine(model, options);
+  const { contextLength, maxSequences, maxWaiting, stepTokens, blockTokens } = plan;
+  const { vocabularySize } = model.config;
+  const room = createRoom(model, spec, plan);
+  const blocks = Math.max(...spec.groupBlocks);
+  const scheduler = createScheduler<Sequence>({ maxSequences, stepTokens, blocks, blockTokens }, room);
+  const scratch = createScratch(vocabularySize);
+  let arrivals = 0;
+  let steps = 0;
+  let isClosed = false;
+  let isWorking = false;
+  let work: Promise<void> = Promise.resolve();
+
+  function submit(request: GenerateRequest, stream: EventStream<GenerateEvent>): Sequence {
+    if (isClosed) throw closed();
+    const job = parseRequest(request, { vocabularySize, contextLength });
+    const inside = scheduler.waiting.length + scheduler.running.length;
+    if (inside >= maxSequences + maxWaiting) throw overloaded(inside);
+    const sequence = createSequence(job, arrivals++, stream);
+    const { signal } = job;
+    const abort = (): void => finish(sequence, "aborted");
+    signal?.addEventListener("abort", abort);
+    sequence.onOver = () => signal?.removeEventListener("abort", abort);
+    scheduler.add(sequence);
+    if (signal?.aborted) abort();
+    wake();
+    return sequence;
+  }
+
+  function wake(): void {
+    if (isWorking || !scheduler.hasWork) return;
+    isWorking = true;
+    work = runSteps();
+  }
+
+  async function runSteps(): Promise<void> {
+    while (scheduler.hasWork) {
+      await yieldToEvents(); // requests arrive and leave, consumers read
+      try {
+        await step();
+      } catch (error) {
+        for (const sequence of [...scheduler.running, ...scheduler.waiting]) {
+          sequence.chunk = undefined; // nothing runs: it was thrown before
+          fail(sequence, error);
+        }
+      }
+    }
+    isWorking = false;
+  }
+
+  async function step(): Promise<void> {
+    const chunks = scheduler.schedule().map(({ sequence }) => sequence);
+    assert(chunks.length > 0 || !scheduler.hasWork, "there is work, and nobody may run");
+    try {
+      const logits = await run(chunks);
+      const sampled = sampleNext(chunks, logits);
+      for (const sequence of chunks) commit(sequence, sampled.get(sequence));
+    } catch (error) {
+      for (const sequence of chunks) fail(sequence, error);
+    } finally {
+      for (const sequence of chunks) endStep(sequence);
+      steps++;
+    }
+  }
+
+  /** → logits `[those that are complete, V]` */
+  async function run(chunks: readonly Sequence[]): Promise<Float32Array> {
+    if (chunks.length === 0) return new Float32Array(0);
+    const batch = batchOf(chunks.map(({ chunk }) => chunk!));
+    const rows = Int32Array.from(lastRows(chunks));
+    const logits = model.forward({ batch, cache: room.kv, rows });
+    try {
+      return await model.backend.read(logits);
+    } finally {
+      model.backend.free(logits);
+    }
+  }
+
+  function sampleNext(chunks: readonly Sequence[], logits: Float32Array): Map<Sequence, Sampled> {
+    const sampled = new Map<Sequence, Sampled>();
+    for (const [row, sequence] of chunks.filter(isComplete).entries()) {
+      if (sequence.isOver) continue;
+      try {
+        const start = row * vocabularySize;
+        sampled.set(sequence, sequence.job.sample(logits.subarray(start, start + vocabularySize), scratch));
+      } catch (error) {
+        fail(sequence, error);
+      }
+    }
+    return sampled;
+  }
+
+  function commit(sequence: Sequence, sampled: Sampled | undefined): void {
+    if (sequence.isOver) return;
+    room.commit(sequence);
+    const reason = sampled && sequence.accept(sampled);
+    if (reason !== undefined) finish(sequence, reason);
+  }
+
+  function endStep(sequence: Sequence): void {
+    sequence.chunk = undefined;
+    if (sequence.isOver) room.leave(sequence);
+  }
+
+  /** Its reader learns at once; its place is free at once, or after the step that is running with it. */
+  function end(sequence: Sequence): boolean {
+    if (sequence.isOver) return false;
+    sequence.isOver = true;
+    sequence.onOver();
+    scheduler.remove(sequence);
+    if (sequence.chunk === undefined) room.leave(sequence);
+    return true;
+  }
+
+  function finish(sequence: Sequence, reason: FinishReason): void {
+    if (!end(sequence)) return;
+    sequence.stream.push({ type: "end", reason, usage: sequence.usage });
+    sequence.stream.end();
+  }
+
+  function fail(sequence: Sequence, error: unknown): void {
+    room.forget(sequence);
+    if (end(sequence)) sequence.stream.fail(error);
+  }
+
+  return {
+    contextLength,
+    vocabularySize,
+    plan,
+    generate(request) {
+      let sequence: Sequence | undefined;
+      const stream = createEventStream<GenerateEvent>({
+        limit: plan.maxUnread,
+        onStart: () => {
+          sequence = submit(request, stream);
+        },
+        onRoom: wake,
+        onLeave: () => sequence && end(sequence),
+      });
+      return stream;
+    },
+    status: () => ({
+      running: scheduler.running.length,
+      waiting: scheduler.waiting.length,
+      prefixes: room.prefixes,
+      heldBlocks: room.freeBlocks.map((free, group) => spec.groupBlocks[group] - free),
+      steps,
+      preemptions: scheduler.preemptions,
+    }),
+    async close() {
+      if (isClosed) return work;
+      isClosed = true;
+      for (const sequence of [...scheduler.running, ...scheduler.waiting]) fail(sequence, closed());
+      await work;
+      room.close();
+    },
+  };
+}
+
+/** All of its tokens are in the cache after this step, so that the next one can be sampled. */
+const isComplete = (sequence: Sequence): boolean => sequence.pending === 0;
+
+/** Rows of the batch that hold the last token of a complete sequence. */
+function lastRows(chunks: readonly Sequence[]): number[] {
+  let end = 0;
+  return chunks.flatMap((sequence) => {
+    end += sequence.chunk!.tokens.length;
+    return isComplete(sequence) ? [end - 1] : [];
+  });
+}
+
+function overloaded(inside: number): GptOssError {
+  return new GptOssError("engine/overloaded", {
+    message: `${inside} requests are running or waiting, which is as many as this engine takes`,
+    hint: "try again later, or make the engine with a larger maxWaiting",
+  });
+}
+
+function closed(): GptOssError {
+  return new GptOssError("engine/closed", { message: "this engine was closed", hint: "make a new one" });
+}

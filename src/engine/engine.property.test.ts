@@ -1,0 +1,228 @@
+// Whatever runs beside a request, whatever is preempted, reused or cancelled: it gets the tokens that it gets alone.
+
+import fc from "fast-check";
+import { afterAll, describe, expect, test } from "vitest";
+import { random } from "../base/index.ts";
+import { createEngine, type EngineStatus } from "./create-engine.ts";
+import type { Engine, GenerateEvent, GenerateRequest } from "./engine.ts";
+import { generateAlone } from "./testing/alone.ts";
+import { collect, tokensOf } from "./testing/collect.ts";
+import { loadTinyModel } from "./testing/models.ts";
+import { yieldToEvents } from "./yield-to-events.ts";
+
+const model = await loadTinyModel();
+const { vocabularySize } = model.config;
+const before = model.backend.usage();
+
+const oracle = new Map<string, Promise<number[]>>();
+function alone(request: GenerateRequest): Promise<number[]> {
+  const key = JSON.stringify(request);
+  const known = oracle.get(key) ?? generateAlone(model, request);
+  oracle.set(key, known);
+  return known;
+}
+
+/** A start that several requests share, and an end that they do not. */
+function promptOf({
+  family,
+  shared,
+  own,
+}: {
+  family: number;
+  shared: number;
+  own: readonly number[];
+}): number[] {
+  const source = random(family);
+  return [...Array.from({ length: shared }, () => source.uint32() % vocabularySize), ...own];
+}
+
+const samplings = fc.constantFrom<GenerateRequest["sampling"]>(
+  { temperature: 0 },
+  { seed: 1 },
+  { seed: 2, temperature: 1.5, topP: 0.9, frequencyPenalty: 0.5 },
+  { seed: 3, topK: 5, minP: 0.05, repetitionPenalty: 1.2, presencePenalty: -0.5 },
+);
+
+const requests: fc.Arbitrary<GenerateRequest> = fc
+  .record({
+    family: fc.integer({ min: 1, max: 2 }),
+    shared: fc.integer({ min: 0, max: 60 }),
+    own: fc.array(fc.integer({ min: 0, max: vocabularySize - 1 }), { minLength: 1, maxLength: 6 }),
+    maxTokens: fc.integer({ min: 1, max: 40 }),
+    stopTokens: fc.constantFrom([], [3, 48]),
+    sampling: samplings,
+  })
+  .map(({ family, shared, own, maxTokens, stopTokens, sampling }) => ({
+    tokens: promptOf({ family, shared, own }),
+    maxTokens,
+    stopTokens,
+    ...(sampling && { sampling }),
+  }));
+
+/** What the client does: when it comes, how fast it reads, and whether and how it goes before the end. */
+const clients = fc.record({
+  request: requests,
+  arrival: fc.integer({ min: 0, max: 30 }),
+  ticksPerRead: fc.constantFrom(0, 0, 0, 1, 5),
+  leaving: fc.oneof(
+    { weight: 3, arbitrary: fc.constant(undefined) },
+    {
+      weight: 1,
+      arbitrary: fc.record({
+        after: fc.integer({ min: 0, max: 20 }),
+        how: fc.constantFrom("abort", "return"),
+      }),
+    },
+  ),
+});
+
+type Client = typeof clients extends fc.Arbitrary<infer T> ? T : never;
+
+const engineOptions = fc.record({
+  // The longest request of 66 + 40 tokens fits alone; three of them do not fit together.
+  cacheTokens: fc.constantFrom(108, 132, 192),
+  blockTokens: fc.constantFrom(4, 8),
+  maxSequences: fc.integer({ min: 1, max: 6 }),
+  stepTokens: fc.constantFrom(6, 17, 64),
+  maxPrefixes: fc.constantFrom(0, 1, 4),
+  maxUnread: fc.constantFrom(1, 3, 64),
+});
+
+async function ticks(count: number): Promise<void> {
+  for (let i = 0; i < count; i++) await yieldToEvents();
+}
+
+/** → what it got, and whether it stayed to the end. */
+async function act(engine: Engine, { request, arrival, ticksPerRead, leaving }: Client) {
+  await ticks(arrival);
+  const controller = new AbortController();
+  const events: GenerateEvent[] = [];
+  if (leaving?.how === "abort" && leaving.after === 0) controller.abort();
+  for await (const event of engine.generate({ ...request, signal: controller.signal })) {
+    events.push(event);
+    if (leaving && events.length === leaving.after) {
+      if (leaving.how === "return") return { events, isWhole: false };
+      controller.abort();
+    }
+    await ticks(ticksPerRead);
+  }
+  const last = events.at(-1);
+  expect(last?.type).toBe("end");
+  return { events, isWhole: last?.type === "end" && last.reason !== "aborted" };
+}
+
+const idle = { running: 0, waiting: 0, prefixes: 0, heldBlocks: [0, 0] } satisfies Partial<EngineStatus>;
+
+describe("random load", () => {
+  const seen = { requests: 0, preemptions: 0, reused: 0, left: 0 };
+
+  test("every request gets the tokens that it gets alone, and nothing stays behind", async () => {
+    await fc.assert(
+      fc.asyncProperty(
+        fc.array(clients, { minLength: 1, maxLength: 8 }),
+        engineOptions,
+        async (crowd, options) => {
+          const engine = createEngine(model, options);
+          const results = await Promise.all(crowd.map((client) => act(engine, client)));
+          for (const [index, { events, isWhole }] of results.entries()) {
+            const expected = await alone(crowd[index].request);
+            const tokens = tokensOf(events);
+            expect(tokens).toEqual(isWhole ? expected : expected.slice(0, tokens.length));
+            seen.requests++;
+            if (!isWhole) seen.left++;
+            for (const event of events)
+              if (event.type === "end" && event.usage.cachedTokens > 0) seen.reused++;
+          }
+          await ticks(3); // the step that runs when the last one leaves
+          const { heldBlocks, ...status } = engine.status();
+          expect(status).toMatchObject({ running: 0, waiting: 0 });
+          if (options.maxPrefixes === 0) expect(heldBlocks).toEqual([0, 0]);
+          seen.preemptions += status.preemptions;
+          await engine.close();
+          expect(engine.status()).toMatchObject(idle);
+          expect(model.backend.usage()).toEqual(before);
+        },
+      ),
+      { seed: 20261120, numRuns: 120 },
+    );
+  });
+
+  afterAll(() => {
+    // The property says nothing if the load never met what it is about.
+    expect(seen.preemptions).toBeGreaterThan(20);
+    expect(seen.reused).toBeGreaterThan(20);
+    expect(seen.left).toBeGreaterThan(20);
+    if (process.env.VERBOSE) console.log(seen);
+  });
+});
+
+describe("conversations", () => {
+  /** Turn by turn: all of it again, or without the last answer's first half (reasoning that is dropped), then more. */
+  const turns = fc.array(
+    fc.record({
+      kept: fc.double({ min: 0, max: 1, noNaN: true }),
+      said: fc.array(fc.integer({ min: 0, max: vocabularySize - 1 }), { minLength: 1, maxLength: 12 }),
+      sampling: samplings,
+    }),
+    { minLength: 2, maxLength: 5 },
+  );
+
+  test("cached and cold give the same tokens, and later turns do not run their past again", async () => {
+    let cached = 0;
+    let prompts = 0;
+    await fc.assert(
+      fc.asyncProperty(
+        turns,
+        fc.constantFrom(4, 8),
+        fc.constantFrom(6, 64),
+        async (talk, blockTokens, stepTokens) => {
+          const engine = createEngine(model, { cacheTokens: 192, blockTokens, stepTokens, maxSequences: 2 });
+          let prompt: number[] = [];
+          let answer: number[] = [];
+          for (const { kept, said, sampling } of talk) {
+            prompt = [...prompt, ...answer.slice(Math.floor(answer.length * (1 - kept))), ...said];
+            const request = { tokens: prompt, maxTokens: 12, stopTokens: [], ...(sampling && { sampling }) };
+            const events = await collect(engine.generate(request));
+            answer = tokensOf(events);
+            expect(answer).toEqual(await alone(request));
+            const end = events.at(-1);
+            if (end?.type === "end") {
+              cached += end.usage.cachedTokens;
+              prompts += end.usage.promptTokens;
+              expect(end.usage.cachedTokens).toBeLessThan(prompt.length);
+            }
+          }
+          await engine.close();
+          expect(engine.status()).toMatchObject(idle);
+        },
+      ),
+      { seed: 20261121, numRuns: 40 },
+    );
+    expect(cached / prompts).toBeGreaterThan(0.4);
+    if (process.env.VERBOSE) console.log({ cached, prompts });
+  });
+
+  test("a start that came twice is not run a third time, though no request ever ended there", async () => {
+    const engine = createEngine(model, { cacheTokens: 192, blockTokens: 4 });
+    const system = promptOf({ family: 7, shared: 40, own: [] });
+    const cachedTokens: number[] = [];
+    for (const question of [
+      [1, 2, 3, 4, 5],
+      [11, 12, 13, 14, 15],
+      [21, 22, 23, 24, 25],
+    ]) {
+      const request = {
+        tokens: [...system, ...question],
+        stopTokens: [],
+        maxTokens: 5,
+        sampling: { seed: 1 },
+      };
+      const events = await collect(engine.generate(request));
+      expect(tokensOf(events)).toEqual(await alone(request));
+      const end = events.at(-1);
+      if (end?.type === "end") cachedTokens.push(end.usage.cachedTokens);
+    }
+    expect(cachedTokens).toEqual([0, 0, 40]);
+    await engine.close();
+  });
+});
