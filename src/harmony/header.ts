@@ -1,5 +1,5 @@
 // The words between `<|start|>` and `<|message|>`. On headers that the official library accepts the reading is the same,
-// but for deviations that keep an answer from being lost (docs: "Harmony: where the parser differs"); every other header
+// but for deviations that keep an answer from being lost (docs/decisions.md); every other header
 // gets the most plausible reading and notes. Works on text, as the official parser does: a model that spells a marker in
 // ordinary letters is understood.
 
@@ -191,14 +191,14 @@ function readWords(words: readonly string[], header: Header, context: HeaderCont
   if (words.length === 0) return;
   if (words.length === 1) {
     if (first.startsWith("to=")) setRecipient(header, first.slice(3), context);
-    else if (first.startsWith(constrain)) header.contentType = first;
+    else if (first.startsWith(constrain)) setContentType(header, first, context);
     else readLoneWord(first, header, context);
   } else if (words.length === 2 && first.startsWith("to=") && !second.startsWith("to=")) {
     setRecipient(header, first.slice(3), context);
-    header.contentType = second;
+    setContentType(header, second, context);
   } else if (words.length === 2 && !second.startsWith("to=") && isBareRecipient(first, header, context)) {
     setRecipient(header, first, context);
-    header.contentType = second;
+    setContentType(header, second, context);
   } else readTangledWords(words, header, context);
 }
 
@@ -223,9 +223,16 @@ function readTangledWords(words: readonly string[], header: Header, context: Hea
   let contentAt = words.findIndex((word) => word.startsWith(constrain));
   if (contentAt < 0) contentAt = words.findIndex((word) => plainContentTypes.includes(word));
   if (recipientAt >= 0) setRecipient(header, words[recipientAt].slice(3), context);
-  if (contentAt >= 0) header.contentType = words[contentAt];
+  if (contentAt >= 0) setContentType(header, words[contentAt], context);
   const junk = words.filter((_, index) => index !== recipientAt && index !== contentAt);
   if (junk.length > 0) context.note({ kind: "header-junk", text: junk.join(" ") });
+}
+
+/** Any other marker than a leading `<|constrain|>` leaked into it. */
+function setContentType(header: Header, word: string, { note }: HeaderContext): void {
+  const [contentType] = /^(?:<\|constrain\|>)?(?:(?!<\|).)*/su.exec(word)!;
+  if (contentType !== word) note({ kind: "header-junk", text: word.slice(contentType.length) });
+  if (contentType !== "") header.contentType = contentType;
 }
 
 const everybody: readonly string[] = ["all", "user", "assistant"];

@@ -5,7 +5,7 @@
 export const maxJsonDepth = 128;
 
 /** Objects within objects that share a child have as many paths as 2^depth; beyond this many values we stop. */
-export const maxJsonValues = 20_000;
+export const maxJsonValues = 10_000;
 
 /** What a walk over foreign JSON may still spend; one object per walk. */
 export interface JsonWalk {
@@ -54,7 +54,7 @@ function containerText(value: object, walk: JsonWalk): string {
  */
 function numberText(value: number): string {
   if (!Number.isFinite(value)) return "null";
-  if (Number.isInteger(value) && Math.abs(value) < 2 ** 64) return BigInt(value).toString();
+  if (Number.isInteger(value) && Math.abs(value) < 2 ** 64) return String(value);
   const [mantissa, exponentText] = value.toExponential().split("e");
   const exponent = Number(exponentText);
   if (exponent >= 16 || exponent < -5) return `${mantissa}e${exponent}`;
