@@ -2,6 +2,7 @@
 
 import { readFileSync } from "node:fs";
 import { Command } from "commander";
+import { benchCommand } from "./commands/bench.ts";
 import { chatCommand } from "./commands/chat.ts";
 import { detokenizeCommand } from "./commands/detokenize.ts";
 import { generateCommand } from "./commands/generate.ts";
@@ -43,6 +44,7 @@ function createProgram(): Command {
     logitsCommand(),
     synthCommand(),
     infoCommand(),
+    benchCommand(),
   ];
   for (const command of commands) program.addCommand(command, { isDefault: command.name() === "chat" });
   for (const command of [program, ...commands]) {
