@@ -3,12 +3,13 @@
 // Never knows what a token means, nor which backend computes.
 
 import { assert, GptOssError } from "../base/index.ts";
-import { batchOf, type Model } from "../model/index.ts";
+import type { Model } from "../model/index.ts";
 import type { Engine, FinishReason, GenerateEvent, GenerateRequest } from "./engine.ts";
 import { createEventStream, type EventStream } from "./event-stream.ts";
 import { type EngineOptions, type EnginePlan, planEngine } from "./plan.ts";
 import { parseRequest } from "./request.ts";
 import { createRoom } from "./room.ts";
+import { run, sample } from "./run.ts";
 import { createScratch } from "./sampler/row.ts";
 import type { Sampled } from "./sampler/sampler.ts";
 import { createScheduler } from "./scheduler.ts";
@@ -98,8 +99,8 @@ export function createEngine(model: Model, options: EngineOptions = {}): LocalEn
     const chunks = scheduler.schedule().map(({ sequence }) => sequence);
     assert(chunks.length > 0 || !scheduler.hasWork, "there is work, and nobody may run");
     try {
-      const logits = await run(chunks);
-      const sampled = sampleNext(chunks, logits);
+      const rows = await run(chunks, model, room.kv);
+      const sampled = sample(rows, scratch, fail);
       for (const sequence of chunks) commit(sequence, sampled.get(sequence));
     } catch (error) {
       for (const sequence of chunks) fail(sequence, error);
@@ -107,33 +108,6 @@ export function createEngine(model: Model, options: EngineOptions = {}): LocalEn
       for (const sequence of chunks) endStep(sequence);
       steps++;
     }
-  }
-
-  /** → logits `[those that are complete, V]` */
-  async function run(chunks: readonly Sequence[]): Promise<Float32Array> {
-    if (chunks.length === 0) return new Float32Array(0);
-    const batch = batchOf(chunks.map(({ chunk }) => chunk!));
-    const rows = Int32Array.from(lastRows(chunks));
-    const logits = model.forward({ batch, cache: room.kv, rows });
-    try {
-      return await model.backend.read(logits);
-    } finally {
-      model.backend.free(logits);
-    }
-  }
-
-  function sampleNext(chunks: readonly Sequence[], logits: Float32Array): Map<Sequence, Sampled> {
-    const sampled = new Map<Sequence, Sampled>();
-    for (const [row, sequence] of chunks.filter(isComplete).entries()) {
-      if (sequence.isOver) continue;
-      try {
-        const start = row * vocabularySize;
-        sampled.set(sequence, sequence.job.sample(logits.subarray(start, start + vocabularySize), scratch));
-      } catch (error) {
-        fail(sequence, error);
-      }
-    }
-    return sampled;
   }
 
   function commit(sequence: Sequence, sampled: Sampled | undefined): void {
@@ -201,18 +175,6 @@ export function createEngine(model: Model, options: EngineOptions = {}): LocalEn
       room.close();
     },
   };
-}
-
-/** All of its tokens are in the cache after this step, so that the next one can be sampled. */
-const isComplete = (sequence: Sequence): boolean => sequence.pending === 0;
-
-/** Rows of the batch that hold the last token of a complete sequence. */
-function lastRows(chunks: readonly Sequence[]): number[] {
-  let end = 0;
-  return chunks.flatMap((sequence) => {
-    end += sequence.chunk!.tokens.length;
-    return isComplete(sequence) ? [end - 1] : [];
-  });
 }
 
 function overloaded(inside: number): GptOssError {

@@ -143,7 +143,7 @@ describe("random load", () => {
           expect(model.backend.usage()).toEqual(before);
         },
       ),
-      { seed: 20261120, numRuns: 120 },
+      { seed: 20261120, numRuns: 60 },
     );
   });
 
@@ -200,6 +200,20 @@ describe("conversations", () => {
     );
     expect(cached / prompts).toBeGreaterThan(0.4);
     if (process.env.VERBOSE) console.log({ cached, prompts });
+  });
+
+  test("several answers to one prompt run it once", async () => {
+    const engine = createEngine(model, { cacheTokens: 192, blockTokens: 4, stepTokens: 16 });
+    const prompt = promptOf({ family: 8, shared: 45, own: [] });
+    const answers = Array.from({ length: 4 }, async (_, seed) => {
+      const request = { tokens: prompt, stopTokens: [], maxTokens: 8, sampling: { seed } };
+      const events = await collect(engine.generate(request));
+      expect(tokensOf(events)).toEqual(await alone(request));
+      const end = events.at(-1);
+      return end?.type === "end" ? end.usage.cachedTokens : undefined;
+    });
+    expect(await Promise.all(answers)).toEqual([0, 44, 44, 44]);
+    await engine.close();
   });
 
   test("a start that came twice is not run a third time, though no request ever ended there", async () => {

@@ -54,7 +54,7 @@ export function createPrefixCache(capacity: number): PrefixCache {
       let common = 0;
       let best: Prefix | undefined;
       for (const prefix of kept) {
-        const agreed = commonLength(tokens, prefix);
+        const agreed = Math.min(commonLength(tokens, prefix.tokens), prefix.length);
         common = Math.max(common, agreed);
         const isStart = agreed === prefix.length && agreed < tokens.length;
         if (isStart && prefix.length > (best?.length ?? 0)) best = prefix;
@@ -63,9 +63,9 @@ export function createPrefixCache(capacity: number): PrefixCache {
       return { cache: best?.cache.fork(best.length), common };
     },
     keep(prefix) {
-      const isSame = ({ length }: Prefix, agreed: number): boolean =>
-        length === prefix.length && agreed === length;
-      const same = kept.find((other) => isSame(other, commonLength(prefix.tokens, other)));
+      const same = kept.find(
+        ({ tokens, length }) => length === prefix.length && commonLength(prefix.tokens, tokens) >= length,
+      );
       if (same !== undefined) {
         touch(same);
         prefix.cache.close();
@@ -78,9 +78,10 @@ export function createPrefixCache(capacity: number): PrefixCache {
   };
 }
 
-function commonLength(tokens: readonly number[], { tokens: other, length }: Prefix): number {
-  const end = Math.min(tokens.length, length);
-  let agreed = 0;
-  while (agreed < end && tokens[agreed] === other[agreed]) agreed++;
-  return agreed;
+/** How many tokens at the start are the same. */
+export function commonLength(a: readonly number[], b: readonly number[]): number {
+  const end = Math.min(a.length, b.length);
+  let length = 0;
+  while (length < end && a[length] === b[length]) length++;
+  return length;
 }

@@ -10,7 +10,7 @@ import type { KvCacheSpec } from "../backend/index.ts";
 import { assert } from "../base/index.ts";
 import type { Model } from "../model/index.ts";
 import type { EnginePlan } from "./plan.ts";
-import { createPrefixCache } from "./prefix-cache.ts";
+import { commonLength, createPrefixCache } from "./prefix-cache.ts";
 import type { Room } from "./scheduler.ts";
 import type { Sequence } from "./sequence.ts";
 
@@ -32,6 +32,7 @@ export function createRoom(model: Model, spec: KvCacheSpec, plan: EnginePlan): S
   const { blockTokens, maxPrefixes } = plan;
   const cache = model.createCache(spec);
   const prefixes = createPrefixCache(maxPrefixes);
+  const inside = new Set<Sequence>();
   const wholeBlocks = (length: number): number => Math.floor(length / blockTokens) * blockTokens;
 
   function keep(sequence: Sequence, length: number): void {
@@ -47,6 +48,7 @@ export function createRoom(model: Model, spec: KvCacheSpec, plan: EnginePlan): S
   }
 
   function evict(sequence: Sequence): void {
+    inside.delete(sequence);
     dropTail(sequence);
     sequence.cache?.close();
     sequence.cache = undefined;
@@ -66,6 +68,7 @@ export function createRoom(model: Model, spec: KvCacheSpec, plan: EnginePlan): S
       return prefixes.size;
     },
     open(sequence) {
+      inside.add(sequence);
       const { tokens, usage } = sequence;
       const { cache: found, common } = prefixes.find(tokens);
       sequence.cache = found ?? cache.open();
@@ -87,13 +90,20 @@ export function createRoom(model: Model, spec: KvCacheSpec, plan: EnginePlan): S
       const { cache: place, chunk } = sequence;
       assert(place !== undefined && chunk !== undefined, "a sequence that did not run has nothing to commit");
       // Before sliding layers let go of what lies behind the window.
-      for (const at of sequence.keepAt) if (at > chunk.position && at <= place.length) keep(sequence, at);
+      for (const at of sequence.keepAt) if (at <= place.length) keep(sequence, at);
+      sequence.keepAt = sequence.keepAt.filter((at) => at > place.length);
       const end = wholeBlocks(place.length);
       const isOutput = end > sequence.usage.promptTokens && end > chunk.position;
       if (isOutput && maxPrefixes > 0) followTail(sequence, end);
       place.commit();
     },
     evict,
+    isWorthWaiting({ tokens }) {
+      const isShared = (other: Sequence, length: number): boolean =>
+        length < tokens.length && commonLength(tokens, other.tokens) >= length;
+      // Several answers to one prompt: the prompt runs once.
+      return [...inside].some((other) => !other.isPaused && other.keepAt.some((at) => isShared(other, at)));
+    },
     leave(sequence) {
       if (sequence.tail !== undefined) prefixes.keep(sequence.tail);
       sequence.tail = undefined;

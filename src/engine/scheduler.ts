@@ -28,6 +28,8 @@ export interface Room<S> {
   take(sequence: S, count: number): boolean;
   /** Gives back all that it has. */
   evict(sequence: S): void;
+  /** Whether somebody who runs now is about to leave a start behind that this sequence would otherwise run again. */
+  isWorthWaiting(sequence: S): boolean;
 }
 
 export interface SchedulerLimits {
@@ -86,7 +88,7 @@ export function createScheduler<S extends Schedulable>(limits: SchedulerLimits, 
 
   function admit(): void {
     for (;;) {
-      const next = waiting.find((sequence) => !sequence.isPaused);
+      const next = waiting.find((sequence) => isReady(sequence) && !room.isWorthWaiting(sequence));
       if (next === undefined) return;
       if (hasPlaceFor(next)) {
         removeFrom(waiting, next);

@@ -22,7 +22,7 @@ export interface Sequence extends Schedulable {
   chunk: BatchSequence | undefined;
   /** Prompt tokens that were in the cache when it first got a place. */
   cachedTokens: number | undefined;
-  /** Lengths at which its start is worth keeping. */
+  /** Lengths, not reached yet, at which its start is worth keeping. */
   keepAt: readonly number[];
   /** The start that is kept once it is over. */
   tail: Prefix | undefined;

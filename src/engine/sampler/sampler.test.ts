@@ -101,7 +101,7 @@ describe("filters", () => {
         const kept = sortedIds(logits).filter((id) => isKept(cut, logits[id], id));
         expect(kept).toEqual(naiveKept(logits, rule));
       }),
-      { ...fixedSeed, numRuns: 2000 },
+      { ...fixedSeed, numRuns: 1000 },
     );
   });
 
@@ -176,7 +176,7 @@ describe("draws", () => {
         const probabilities = Array.from(logits, () => 0);
         for (const [i, id] of kept.entries()) probabilities[id] = weights[i] / total;
 
-        const draws = 10_000;
+        const draws = 6_000;
         const counts = Array.from(logits, () => 0);
         const options = { random: random(7), scratch: createScratch(logits.length) };
         for (let i = 0; i < draws; i++) counts[sample(logits, rule, options).token]++;
