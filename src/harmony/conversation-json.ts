@@ -1,6 +1,7 @@
-// Conversations in the official library's own JSON form. Reads every spelling that library accepts (content as a plain
-// string, absent fields), writes one: content as a list of parts, every field of a system message explicit, so that
-// the official library reads exactly what is rendered here. `response_formats` is an addition that it ignores.
+// Conversations in the official library's own JSON form. Reads every spelling that library accepts (content
+// as a plain string, absent fields), writes one: content as a list of parts, every field of a system message
+// explicit, so that the official library reads exactly what is rendered here. `response_formats` is an
+// addition that it ignores.
 
 import { GptOssError } from "../base/index.ts";
 import type {
@@ -39,8 +40,8 @@ export type ContentJson =
   | ({ readonly type: "system_content" | "developer_content" } & { readonly [field: string]: unknown });
 
 /**
- * Reads a conversation in the official library's JSON form: text, or the value already parsed from it.
- * Absent fields take that library's defaults, `null` leaves a line out. A bare list of messages is accepted too.
+ * Reads a conversation in the official library's JSON form: text, or the value already parsed from it. Absent
+ * fields take that library's defaults, `null` leaves a line out. A bare list of messages is accepted too.
  *
  * @throws GptOssError `harmony/bad-conversation`, naming the path of what is wrong.
  * @example
@@ -114,7 +115,10 @@ function readOneOf<T extends string>(value: unknown, path: string, allowed: read
   return found;
 }
 
-/** Copies what is there: an absent field stays absent, so that defaults are applied in one place, when rendering. */
+/**
+ * Copies what is there: an absent field stays absent, so that defaults are applied in one place, when
+ * rendering.
+ */
 function field<K extends string, T>(
   source: Fields,
   path: string,
@@ -250,8 +254,9 @@ function readNamespace(value: unknown, path: string): ToolNamespace {
 }
 
 /**
- * The official library's WebAssembly build hands out its browser tools with a JavaScript Map for parameters, and JSON writes
- * every Map as `{}`. A tool in exactly the browser's words and without parameters is one of these.
+ * The official library's WebAssembly build hands out its browser tools with a JavaScript Map for parameters,
+ * and JSON writes every Map as `{}`. A tool in exactly the browser's words and without parameters is one of
+ * these.
  */
 function restoreParameters(tool: ToolDescription): ToolDescription {
   const { parameters } = tool;

@@ -1,5 +1,5 @@
-// The conversation as values: what a message is, by role. Owns the types and their few readers; knows neither tokens
-// nor JSON spelling (conversation-json.ts) nor how a message looks in a prompt (render.ts).
+// The conversation as values: what a message is, by role. Owns the types and their few readers; knows neither
+// tokens nor JSON spelling (conversation-json.ts) nor how a message looks in a prompt (render.ts).
 
 /** A list of messages, oldest first. */
 export type Conversation = readonly Message[];
@@ -16,11 +16,19 @@ export const channels: readonly Channel[] = ["analysis", "commentary", "final"];
 /** Text; several parts are joined without a separator, each encoded on its own. */
 export type TextContent = string | readonly string[];
 
-/** What stands between `<|start|>` and `<|message|>`, beside the role. The format allows each of these on any message. */
+/**
+ * What stands between `<|start|>` and `<|message|>`, beside the role. The format allows each of these on any
+ * message.
+ */
 export interface MessageHeader {
-  /** Who speaks, within the role. For tools the full name, such as `functions.get_weather` or `browser.search`. */
+  /**
+   * Who speaks, within the role. For tools the full name, such as `functions.get_weather` or
+   * `browser.search`.
+   */
   readonly name?: string;
-  /** Whom it is for, such as `functions.get_weather`. An assistant message with a recipient is a tool call. */
+  /**
+   * Whom it is for, such as `functions.get_weather`. An assistant message with a recipient is a tool call.
+   */
   readonly recipient?: string;
   /** One of {@link Channel}; any other string is kept as it is. */
   readonly channel?: Channel | (string & {});
@@ -28,13 +36,18 @@ export interface MessageHeader {
   readonly contentType?: string;
 }
 
-/** Identity, dates, effort and built-in tools. Instructions of an application belong in the developer message. */
+/**
+ * Identity, dates, effort and built-in tools. Instructions of an application belong in the developer message.
+ */
 export interface SystemMessage extends MessageHeader {
   readonly role: "system";
   readonly content: string | SystemContent | readonly (string | SystemContent)[];
 }
 
-/** What an application says: instructions, functions, response formats. Elsewhere this is called the system prompt. */
+/**
+ * What an application says: instructions, functions, response formats. Elsewhere this is called the system
+ * prompt.
+ */
 export interface DeveloperMessage extends MessageHeader {
   readonly role: "developer";
   readonly content: string | DeveloperContent | readonly (string | DeveloperContent)[];
@@ -84,7 +97,10 @@ export interface DeveloperContent {
   readonly instructions?: string | null;
   /** Functions go in the namespace `functions`. */
   readonly tools?: ToolNamespaces | null;
-  /** Structured output: shapes that the final answer may have. The prompt only asks for them; a grammar enforces. */
+  /**
+   * Structured output: shapes that the final answer may have. The prompt only asks for them; a grammar
+   * enforces.
+   */
   readonly responseFormats?: readonly ResponseFormat[] | null;
 }
 
@@ -95,7 +111,10 @@ export interface ToolNamespace {
   /** Default: the key in {@link ToolNamespaces}. */
   readonly name?: string;
   readonly description?: string | null;
-  /** Without tools, the namespace itself is the recipient (as `python` is) and its description is rendered raw. */
+  /**
+   * Without tools, the namespace itself is the recipient (as `python` is) and its description is rendered
+   * raw.
+   */
   readonly tools: readonly ToolDescription[];
 }
 
@@ -124,8 +143,8 @@ export function textOf(message: Message): string {
 }
 
 /**
- * Everything the conversation offers to call, as recipients: `functions.get_weather`, `browser.search`, `python`.
- * A parser that is given them repairs names that a model spells slightly wrong.
+ * Everything the conversation offers to call, as recipients: `functions.get_weather`, `browser.search`,
+ * `python`. A parser that is given them repairs names that a model spells slightly wrong.
  */
 export function toolRecipients(conversation: Conversation): string[] {
   return [...new Set(conversation.flatMap(namespacesOf).flatMap(recipientsOf))];

@@ -1,5 +1,6 @@
-// What the parser says: three events per message, and notes on what was odd. The parser is total, so there is no
-// error among these types: whatever a model samples is some list of messages, and a note where it was repaired.
+// What the parser says: three events per message, and notes on what was odd. The parser is total, so there is
+// no error among these types: whatever a model samples is some list of messages, and a note where it was
+// repaired.
 
 import type { TokenId } from "../tokenizer/index.ts";
 import type {
@@ -13,7 +14,9 @@ import type {
   UserMessage,
 } from "./conversation.ts";
 
-/** `index` counts the messages of one parser from 0. Each message is one start, any number of deltas, one end. */
+/**
+ * `index` counts the messages of one parser from 0. Each message is one start, any number of deltas, one end.
+ */
 export type HarmonyEvent = MessageStart | TextDelta | MessageEnd;
 
 /** The header is complete; nothing in it changes any more. */
@@ -49,8 +52,8 @@ export type TextMessage =
   | (ToolMessage & { readonly content: string });
 
 /**
- * What ended a message: the token of that name; `eos` for `<|endoftext|>` or the end of the tokens; `implicit` when the next
- * message simply began.
+ * What ended a message: the token of that name; `eos` for `<|endoftext|>` or the end of the tokens;
+ * `implicit` when the next message simply began.
  */
 export type Terminator = "end" | "return" | "call" | "eos" | "implicit";
 
@@ -63,7 +66,10 @@ export interface ParsedMessage {
   readonly notes: readonly Note[];
 }
 
-/** Something a well-formed rendering does not have, and how it was read. `at` is the index of the token, from 0. */
+/**
+ * Something a well-formed rendering does not have, and how it was read. `at` is the index of the token, from
+ * 0.
+ */
 export type Note = { readonly at: number } & (
   | { readonly kind: "missing-start" }
   /** `<|start|>` came twice, or inside a header; `text` was the abandoned header. */

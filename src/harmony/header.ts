@@ -1,7 +1,7 @@
-// The words between `<|start|>` and `<|message|>`. On headers that the official library accepts the reading is the same,
-// but for deviations that keep an answer from being lost (docs/decisions.md); every other header
-// gets the most plausible reading and notes. Works on text, as the official parser does: a model that spells a marker in
-// ordinary letters is understood.
+// The words between `<|start|>` and `<|message|>`. On headers that the official library accepts the reading
+// is the same, but for deviations that keep an answer from being lost (docs/decisions.md); every other header
+// gets the most plausible reading and notes. Works on text, as the official parser does: a model that spells
+// a marker in ordinary letters is understood.
 
 import { type Channel, channels, type Role } from "./conversation.ts";
 import type { Note } from "./events.ts";
@@ -25,7 +25,9 @@ export interface HeaderContext {
   readonly impliedRole: Role | undefined;
   /** There was no `<|start|>`: rather stray text than a tool's name. */
   readonly isStray: boolean;
-  /** Present if the tools are known: then a word without `to=` is a recipient only if it names one of them. */
+  /**
+   * Present if the tools are known: then a word without `to=` is a recipient only if it names one of them.
+   */
   readonly resolve: RecipientResolver | undefined;
   readonly note: (note: NoteBody) => void;
 }
@@ -64,8 +66,8 @@ function joinMarkers(text: string, { note }: HeaderContext): string {
 }
 
 /**
- * Reads a header that never came to `<|message|>`: what cannot be header is `text`, in its own spelling, so that an answer
- * written without any markup, or a call that forgot one marker, is not lost.
+ * Reads a header that never came to `<|message|>`: what cannot be header is `text`, in its own spelling, so
+ * that an answer written without any markup, or a call that forgot one marker, is not lost.
  */
 export function readUnfinishedHeader(
   header: string,
@@ -103,8 +105,8 @@ export function readUnfinishedHeader(
 }
 
 /**
- * Cuts out every channel marker with its value; the first value counts. With `keepText`, what is glued to a channel's name
- * or stands in its place is kept: `analysisWe need to`.
+ * Cuts out every channel marker with its value; the first value counts. With `keepText`, what is glued to a
+ * channel's name or stands in its place is kept: `analysisWe need to`.
  */
 function takeChannel(
   text: string,
@@ -165,7 +167,9 @@ function takeAuthor(words: string[], context: HeaderContext): Header {
   return named;
 }
 
-/** `user`, `user:bob`, `assistantfinal`, `functions.get_weather`; undefined if the word cannot be an author. */
+/**
+ * `user`, `user:bob`, `assistantfinal`, `functions.get_weather`; undefined if the word cannot be an author.
+ */
 function readAuthor(word: string, { impliedRole, note }: HeaderContext): Header | undefined {
   if (impliedRole !== undefined) return word === impliedRole ? { role: impliedRole } : undefined;
   const role = roles.find((candidate) => candidate === word);
@@ -185,7 +189,9 @@ function readAuthor(word: string, { impliedRole, note }: HeaderContext): Header 
   return { role: "tool", name: word };
 }
 
-/** What remains after author and channel: `[to=recipient] [content type]`, and whatever a model adds to that. */
+/**
+ * What remains after author and channel: `[to=recipient] [content type]`, and whatever a model adds to that.
+ */
 function readWords(words: readonly string[], header: Header, context: HeaderContext): void {
   const [first, second] = words;
   if (words.length === 0) return;
@@ -211,7 +217,10 @@ function readLoneWord(word: string, header: Header, context: HeaderContext): voi
   else context.note({ kind: "header-junk", text: word });
 }
 
-/** The official parser takes any word without `to=` for a recipient; a message lost to the tool `answer` helps nobody. */
+/**
+ * The official parser takes any word without `to=` for a recipient; a message lost to the tool `answer` helps
+ * nobody.
+ */
 function isBareRecipient(word: string, header: Header, { resolve, isStray }: HeaderContext): boolean {
   if (isStray) return false;
   if (resolve !== undefined && header.role === "assistant") return resolve(word) !== undefined;

@@ -7,15 +7,18 @@ import { assistantStart, terminatorOf } from "./render.ts";
 
 export interface SampledHistory {
   readonly messages: readonly (AssistantMessage & { readonly content: string })[];
-  /** For `RenderOptions.sampled`: the messages' tokens as they were sampled, `<|return|>` replaced by `<|end|>`. */
+  /**
+   * For `RenderOptions.sampled`: the messages' tokens as they were sampled, `<|return|>` replaced by
+   * `<|end|>`.
+   */
   readonly sampled: ReadonlyMap<Message, readonly TokenId[]>;
 }
 
 /**
- * The messages to append to a conversation after sampling. Rendering them with their sampled tokens keeps the prompt's
- * prefix, and so a cache of it, valid: text encoded anew may come out in other tokens. A message that the parser had
- * to repair is rendered anew, in its repaired form. Whatever follows a message in somebody else's name is left out:
- * the model made it up.
+ * The messages to append to a conversation after sampling. Rendering them with their sampled tokens keeps the
+ * prompt's prefix, and so a cache of it, valid: text encoded anew may come out in other tokens. A message
+ * that the parser had to repair is rendered anew, in its repaired form. Whatever follows a message in
+ * somebody else's name is left out: the model made it up.
  *
  * @example
  * const { messages, sampled } = sampledHistory(parser.messages, tokenizer);

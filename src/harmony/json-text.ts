@@ -1,10 +1,13 @@
-// JSON on one line, spelled as the official library spells it (Rust's serde_json): that text stands in prompts. Total:
-// a cycle, excessive depth or a value that JSON does not know becomes null instead of an exception.
+// JSON on one line, spelled as the official library spells it (Rust's serde_json): that text stands in
+// prompts. Total: a cycle, excessive depth or a value that JSON does not know becomes null instead of an
+// exception.
 
 /** As deep as the official library can read (serde_json's recursion limit). */
 export const maxJsonDepth = 128;
 
-/** Objects within objects that share a child have as many paths as 2^depth; beyond this many values we stop. */
+/**
+ * Objects within objects that share a child have as many paths as 2^depth; beyond this many values we stop.
+ */
 export const maxJsonValues = 10_000;
 
 /** What a walk over foreign JSON may still spend; one object per walk. */
@@ -49,8 +52,9 @@ function containerText(value: object, walk: JsonWalk): string {
 }
 
 /**
- * Digits as in JavaScript, which are the shortest that read back; layout as in Rust: exponents only below 1e-5 and for
- * what no 64-bit integer holds, without a plus sign. (`1.0` cannot be told from `1` once parsed, and is written `1`.)
+ * Digits as in JavaScript, which are the shortest that read back; layout as in Rust: exponents only below
+ * 1e-5 and for what no 64-bit integer holds, without a plus sign. (`1.0` cannot be told from `1` once parsed,
+ * and is written `1`.)
  */
 function numberText(value: number): string {
   if (!Number.isFinite(value)) return "null";

@@ -1,6 +1,6 @@
-// Tokens → messages, one token at a time. Total: every sequence of tokens is some list of messages, with notes on what was
-// odd; nothing here throws. Owns the three states (between messages, in a header, in a text) and what each control token
-// does in them; what a header's words mean is header.ts.
+// Tokens → messages, one token at a time. Total: every sequence of tokens is some list of messages, with
+// notes on what was odd; nothing here throws. Owns the three states (between messages, in a header, in a
+// text) and what each control token does in them; what a header's words mean is header.ts.
 
 import type { StreamDecoder, TokenId, Tokenizer } from "../tokenizer/index.ts";
 import type { HarmonyEvent, MessageStart, Note, ParsedMessage, Terminator, TextMessage } from "./events.ts";
@@ -15,8 +15,8 @@ import { type RecipientResolver, recipientResolver } from "./recipients.ts";
 
 export interface ParserOptions {
   /**
-   * What can be called, as `toolRecipients` gives it: then names are repaired that a model spells slightly wrong, unknown ones
-   * are noted, and stray words in a header are not taken for recipients.
+   * What can be called, as `toolRecipients` gives it: then names are repaired that a model spells slightly
+   * wrong, unknown ones are noted, and stray words in a header are not taken for recipients.
    */
   readonly recipients?: readonly string[];
 }
@@ -24,7 +24,10 @@ export interface ParserOptions {
 export interface Parser {
   /** What this token made certain, in order; often nothing. Tokens after `finish` begin a new message. */
   push(token: TokenId): HarmonyEvent[];
-  /** There are no more tokens: ends an open message, and turns an unfinished header into one if it holds any text. */
+  /**
+   * There are no more tokens: ends an open message, and turns an unfinished header into one if it holds any
+   * text.
+   */
   finish(): HarmonyEvent[];
   /** The messages that have ended. */
   readonly messages: readonly ParsedMessage[];
@@ -33,8 +36,8 @@ export interface Parser {
 }
 
 /**
- * Parses what a model samples after `<|start|>assistant` (push a prefill's tokens first), or, if the first token is
- * `<|start|>`, a whole rendering.
+ * Parses what a model samples after `<|start|>assistant` (push a prefill's tokens first), or, if the first
+ * token is `<|start|>`, a whole rendering.
  *
  * @example
  * const parser = createParser(tokenizer, { recipients: toolRecipients(conversation) });
@@ -96,7 +99,10 @@ interface Machine {
   state: State;
   /** Tokens so far. */
   count: number;
-  /** Whether the first message's role was given by the prompt, so that every message should be the assistant's. */
+  /**
+   * Whether the first message's role was given by the prompt, so that every message should be the
+   * assistant's.
+   */
   isCompletion: boolean;
   /** Of the assistant's last message: where text goes that came without any header. */
   lastChannel: string | undefined;
@@ -218,7 +224,8 @@ function stepHeader(machine: Machine, state: HeaderState, token: TokenId): void 
   }
 }
 
-// No header that means anything is longer; text that is must not wait for a `<|message|>` that will never come.
+// No header that means anything is longer; text that is must not wait for a `<|message|>` that will never
+// come.
 function isTooLong(header: string): boolean {
   return header.length > 512 || header.trimEnd().split(/\s+/, 9).length > 8;
 }
@@ -325,8 +332,9 @@ function endText(machine: Machine, state: TextState, terminator: Terminator): vo
 }
 
 /**
- * Text among the header's words becomes the message's text. Without any, an explicit end still ends a message, such as the call
- * of a function without arguments; the end of the tokens, or another header, does not.
+ * Text among the header's words becomes the message's text. Without any, an explicit end still ends a
+ * message, such as the call of a function without arguments; the end of the tokens, or another header, does
+ * not.
  */
 function endUnfinishedHeader(machine: Machine, state: HeaderState, terminator: Terminator): void {
   state.text += state.decoder.flush();

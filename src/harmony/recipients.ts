@@ -1,5 +1,6 @@
-// Which tool a sampled recipient means. A name is cut where no name can go on, and repaired if it is close to exactly
-// one tool that the conversation offers; otherwise it stays as it is, for the agent to tell the model that there is none.
+// Which tool a sampled recipient means. A name is cut where no name can go on, and repaired if it is close to
+// exactly one tool that the conversation offers; otherwise it stays as it is, for the agent to tell the model
+// that there is none.
 
 /** Finds the tool that is meant, if any. */
 export type RecipientResolver = (recipient: string) => string | undefined;
@@ -10,8 +11,8 @@ export function recipientPrefix(text: string): string {
 }
 
 /**
- * Accepts exact names, a forgotten `functions.`, a `functions.` too many (`functions.browser.search`), and differences of
- * case or between dashes and underscores, as long as one tool only fits.
+ * Accepts exact names, a forgotten `functions.`, a `functions.` too many (`functions.browser.search`), and
+ * differences of case or between dashes and underscores, as long as one tool only fits.
  */
 export function recipientResolver(tools: readonly string[]): RecipientResolver {
   const exact = new Set(tools);

@@ -1,7 +1,8 @@
-// Conversation → tokens. Owns the shape of a message and which old reasoning is left out; the words inside structured
-// messages are system-text.ts. Control tokens come from `tokenizer.special` only and every text goes through ordinary
-// encoding, so no text, from whomever, can become a control token. Pieces are encoded apart where the official
-// renderer encodes them apart: across such a seam no two letters merge into one token.
+// Conversation → tokens. Owns the shape of a message and which old reasoning is left out; the words inside
+// structured messages are system-text.ts. Control tokens come from `tokenizer.special` only and every text
+// goes through ordinary encoding, so no text, from whomever, can become a control token. Pieces are encoded
+// apart where the official renderer encodes them apart: across such a seam no two letters merge into one
+// token.
 
 import { GptOssError } from "../base/index.ts";
 import type { TokenId, Tokenizer } from "../tokenizer/index.ts";
@@ -19,15 +20,19 @@ import { developerText, systemText } from "./system-text.ts";
 
 export interface RenderOptions {
   /**
-   * `drop-finished` (default) leaves out the reasoning of turns that came to a final answer, as OpenAI asks; reasoning
-   * since the last final answer stays, because tool calls are part of it. `keep` leaves nothing out.
+   * `drop-finished` (default) leaves out the reasoning of turns that came to a final answer, as OpenAI asks;
+   * reasoning since the last final answer stays, because tool calls are part of it. `keep` leaves nothing
+   * out.
    */
   readonly analysis?: "drop-finished" | "keep";
   /** Messages to write with exactly these tokens: see `sampledHistory`. */
   readonly sampled?: SampledTokens;
 }
 
-/** A `Map` or `WeakMap` by message object. A changed copy of a message is another object, so it is encoded afresh. */
+/**
+ * A `Map` or `WeakMap` by message object. A changed copy of a message is another object, so it is encoded
+ * afresh.
+ */
 export interface SampledTokens {
   get(message: Message): readonly TokenId[] | undefined;
 }
@@ -37,14 +42,17 @@ export interface CompletionOptions extends RenderOptions {
   readonly prefill?: Prefill;
 }
 
-/** `{ channel: "final" }` answers without reasoning; with a recipient, the model can only write that call's arguments. */
+/**
+ * `{ channel: "final" }` answers without reasoning; with a recipient, the model can only write that call's
+ * arguments.
+ */
 export interface Prefill extends Omit<MessageHeader, "name"> {
   readonly text?: string;
 }
 
 /**
- * The tokens of a conversation as it stands: what the model saw when it wrote the last turn, and that turn whole. Of earlier
- * turns that came to an answer, the reasoning is left out.
+ * The tokens of a conversation as it stands: what the model saw when it wrote the last turn, and that turn
+ * whole. Of earlier turns that came to an answer, the reasoning is left out.
  *
  * @throws GptOssError `harmony/bad-conversation` for values that the types forbid, such as a tool message without a name.
  */
@@ -94,7 +102,10 @@ export function renderMessage(
   return messageTokens(message, tokenizer, options.functionTools ?? false, undefined);
 }
 
-/** Tokens at which sampling must stop. `<|end|>` is none of them: after it, the model goes on with its next message. */
+/**
+ * Tokens at which sampling must stop. `<|end|>` is none of them: after it, the model goes on with its next
+ * message.
+ */
 export function stopTokens(tokenizer: Tokenizer): TokenId[] {
   const { special } = tokenizer;
   return [special.return, special.call, special.endoftext];
@@ -127,7 +138,10 @@ export function prefillTokens({ text = "", ...header }: Prefill, tokenizer: Toke
   return [...headerTokens(header, tokenizer), tokenizer.special.message, ...tokenizer.encode(text)];
 }
 
-/** The token that ends a message in history: `<|call|>` after an assistant's message to somebody, else `<|end|>`. */
+/**
+ * The token that ends a message in history: `<|call|>` after an assistant's message to somebody, else
+ * `<|end|>`.
+ */
 export function terminatorOf(message: Message, tokenizer: Tokenizer): TokenId {
   const isCall = message.role === "assistant" && message.recipient !== undefined;
   return isCall ? tokenizer.special.call : tokenizer.special.end;

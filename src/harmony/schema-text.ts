@@ -1,6 +1,7 @@
-// JSON Schema → the TypeScript that gpt-oss was trained to read. It reproduces the official renderer character for
-// character, quirks included (openai/harmony src/encoding.rs, json_schema_to_typescript): those are what the model saw.
-// Total: whatever is not understood is `any`, and schemas that contain themselves end.
+// JSON Schema → the TypeScript that gpt-oss was trained to read. It reproduces the official renderer
+// character for character, quirks included (openai/harmony src/encoding.rs, json_schema_to_typescript): those
+// are what the model saw. Total: whatever is not understood is `any`, and schemas that contain themselves
+// end.
 
 import { descend, type JsonWalk, jsonText, jsonWalk } from "./json-text.ts";
 

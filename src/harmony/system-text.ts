@@ -1,5 +1,5 @@
-// The bodies of system and developer messages as the model was trained to read them. Every word here is part of the
-// format (openai/harmony src/encoding.rs, docs/format.md): a reworded line is a different prompt.
+// The bodies of system and developer messages as the model was trained to read them. Every word here is part
+// of the format (openai/harmony src/encoding.rs, docs/format.md): a reworded line is a different prompt.
 
 import type { DeveloperContent, ResponseFormat, SystemContent } from "./conversation.ts";
 import { jsonText } from "./json-text.ts";

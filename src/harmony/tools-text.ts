@@ -1,4 +1,5 @@
-// The `# Tools` section: namespaces of functions as TypeScript, and the two namespaces that gpt-oss was trained with.
+// The `# Tools` section: namespaces of functions as TypeScript, and the two namespaces that gpt-oss was
+// trained with.
 
 import type { ToolNamespace, ToolNamespaces } from "./conversation.ts";
 import { schemaToTypeScript } from "./schema-text.ts";
@@ -24,7 +25,10 @@ function namespaceText(key: string, { name = key, description, tools }: ToolName
   return parts.join("\n");
 }
 
-/** Lines as the official library counts them: a final line break begins no line, carriage returns before one vanish. */
+/**
+ * Lines as the official library counts them: a final line break begins no line, carriage returns before one
+ * vanish.
+ */
 export function lines(text: string): string[] {
   const all = text
     .split("\n")
@@ -34,7 +38,8 @@ export function lines(text: string): string[] {
 }
 
 /**
- * The browser tool as gpt-oss was trained with it: `search`, `open` and `find`, called on the analysis channel.
+ * The browser tool as gpt-oss was trained with it: `search`, `open` and `find`, called on the analysis
+ * channel.
  *
  * @param sources what stands after `sources=`; the reference server puts its search backend's name there.
  * @example
@@ -87,8 +92,9 @@ export function browserNamespace(sources = "web (default: web)"): ToolNamespace 
 }
 
 /**
- * The python tool as gpt-oss was trained with it: the call's text is the code, not JSON. `stateful` is a session that
- * keeps variables between calls, as trained; `stateless` tells the model to print and to send everything each time.
+ * The python tool as gpt-oss was trained with it: the call's text is the code, not JSON. `stateful` is a
+ * session that keeps variables between calls, as trained; `stateless` tells the model to print and to send
+ * everything each time.
  *
  * @example
  * const content = { tools: { python: pythonNamespace() } };

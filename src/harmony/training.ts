@@ -7,8 +7,8 @@ import { withoutFinishedAnalysis } from "./retention.ts";
 
 export interface TrainingOptions extends RenderOptions {
   /**
-   * Whose tokens are targets: the messages of the `last-turn` (default), or of `every-turn`. Earlier turns were rendered
-   * without their reasoning, so learning them teaches to answer without any.
+   * Whose tokens are targets: the messages of the `last-turn` (default), or of `every-turn`. Earlier turns
+   * were rendered without their reasoning, so learning them teaches to answer without any.
    */
   readonly learn?: "last-turn" | "every-turn";
 }
@@ -20,8 +20,8 @@ export interface TrainingRendering {
 }
 
 /**
- * A conversation as a training example: as `renderConversation` has it, but a last message on the final channel ends in
- * `<|return|>`.
+ * A conversation as a training example: as `renderConversation` has it, but a last message on the final
+ * channel ends in `<|return|>`.
  *
  * @example
  * const { tokens, learn } = renderForTraining(conversation, tokenizer);
