@@ -1,8 +1,20 @@
 import { defineConfig } from "vitest/config";
 
+/** These run what is built and packed, not the sources. */
+const endToEnd = ["test/{cli,examples,package}.test.ts"];
+
 export default defineConfig({
   test: {
-    include: ["src/**/*.test.ts", "test/**/*.test.ts"],
     testTimeout: 60_000,
+    projects: [
+      {
+        extends: true,
+        test: { name: "rooms", include: ["src/**/*.test.ts", "test/**/*.test.ts"], exclude: endToEnd },
+      },
+      {
+        extends: true,
+        test: { name: "end to end", include: endToEnd, globalSetup: ["test/build.ts"], testTimeout: 120_000 },
+      },
+    ],
   },
 });

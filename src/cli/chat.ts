@@ -13,26 +13,19 @@ export interface ChatSettings extends RespondOptions {
   readonly showReasoning: boolean;
 }
 
-/** With a question: answers it. Without: goes on until the input ends or `/exit`. */
-export async function chat(
+/** Answers one question. Aborting stops the answer and rejects with the signal's reason. */
+export async function askOnce(
   model: GptOss,
-  question: string | undefined,
-  settings: ChatSettings,
+  question: string,
+  options: { readonly settings: ChatSettings; readonly signal: AbortSignal },
 ): Promise<void> {
-  const session: Session = {
-    model,
-    settings,
-    effort: settings.effort ?? "medium",
-    history: [],
-    saved: new Set(),
-  };
-  if (question !== undefined) {
-    await interruptible(async (signal) => {
-      await ask(session, question, signal);
-      signal.throwIfAborted();
-    });
-    return;
-  }
+  await ask(openSession(model, options.settings), question, options.signal);
+  options.signal.throwIfAborted();
+}
+
+/** Answers line after line until the input ends or `/exit`. */
+export async function converse(model: GptOss, settings: ChatSettings): Promise<void> {
+  const session = openSession(model, settings);
   if (process.stdin.isTTY) printNote("/help lists commands, Ctrl-D ends.");
   for await (const line of readLines("> ")) {
     if (line.trim() === "") continue;
@@ -48,6 +41,10 @@ interface Session {
   history: Message[];
   /** Files that this session wrote, and may write again. */
   readonly saved: Set<string>;
+}
+
+function openSession(model: GptOss, settings: ChatSettings): Session {
+  return { model, settings, effort: settings.effort ?? "medium", history: [], saved: new Set() };
 }
 
 /** At a terminal, one failed answer does not end the conversation. */

@@ -1,5 +1,6 @@
 import { Command } from "commander";
-import { chat } from "../chat.ts";
+import type { LoadedGptOss } from "../../library/node/index.ts";
+import { askOnce, converse } from "../chat.ts";
 import { announce, loadCli } from "../model.ts";
 import {
   addModelOptions,
@@ -34,16 +35,31 @@ export const chatCommand = (): Command => {
     const question = words.length > 0 ? words.join(" ") : undefined;
     if (question?.trim() === "") throw badArgument("the question is empty");
     refuseMistypedCommand(question, command);
-    const model = await interruptible((signal) => loadCli(options, signal));
-    announce(model.info);
-    try {
-      const settings = { ...respondOptionsOf(options), showReasoning: options.showReasoning === true };
-      await chat(model, question, settings);
-    } finally {
-      await model.close();
+    const settings = { ...respondOptionsOf(options), showReasoning: options.showReasoning === true };
+    if (question === undefined) {
+      const model = await interruptible((signal) => open(options, signal));
+      return closing(model, () => converse(model, settings));
     }
+    return interruptible(async (signal) => {
+      const model = await open(options, signal);
+      return closing(model, () => askOnce(model, question, { settings, signal }));
+    });
   });
 };
+
+async function open(options: Options, signal: AbortSignal): Promise<LoadedGptOss> {
+  const model = await loadCli(options, signal);
+  announce(model.info);
+  return model;
+}
+
+async function closing(model: LoadedGptOss, work: () => Promise<void>): Promise<void> {
+  try {
+    await work();
+  } finally {
+    await model.close();
+  }
+}
 
 /** `gpt-oss tokenise` comes here as a question, because chat is what runs without a command. */
 function refuseMistypedCommand(question: string | undefined, command: Command): void {
