@@ -55,6 +55,8 @@ const goldenCases: readonly GoldenCase[] = JSON.parse(golden("cases.json").toStr
 const greedyCases: readonly GreedyCase[] = JSON.parse(golden("greedy.json").toString());
 
 const chunkTokens = 512;
+/** The longest prompt takes the reference a quarter of a minute, and a busy machine several times that. */
+const timeoutMs = 240_000;
 
 export function modelConformance({ name, create, tolerances }: ModelConformance): void {
   describe(`model conformance: ${name}`, () => {
@@ -84,26 +86,40 @@ export function modelConformance({ name, create, tolerances }: ModelConformance)
     });
 
     for (const { name, tokens, nll } of goldenCases) {
-      test(`${name}, ${tokens.length} tokens: logits, hidden states and loss are OpenAI's`, async () => {
-        const run = await runWhole(model, tokens);
-        const wantLogits = goldenFloats(`${name}.logits.f32`);
-        const got = run.logits.subarray(run.logits.length - wantLogits.length);
-        expectWithin("logits", rowError(got, wantLogits, model.config.vocabularySize));
-        const wantHidden = goldenFloats(`${name}.hidden.f32`);
-        expectWithin("hidden", rowError(run.hidden, wantHidden, model.config.hiddenSize));
-        expectWithin("loss", Math.abs(meanLoss(run.logits, tokens) / nll - 1));
-      });
+      test(
+        `${name}, ${tokens.length} tokens: logits, hidden states and loss are OpenAI's`,
+        async () => {
+          const run = await runWhole(model, tokens);
+          const wantLogits = goldenFloats(`${name}.logits.f32`);
+          const got = run.logits.subarray(run.logits.length - wantLogits.length);
+          const logits = rowError(got, wantLogits, model.config.vocabularySize);
+          const hidden = rowError(run.hidden, goldenFloats(`${name}.hidden.f32`), model.config.hiddenSize);
+          const loss = Math.abs(meanLoss(run.logits, tokens) / nll - 1);
+          const shown = Object.entries({ logits, hidden, loss }).map(
+            ([kind, e]) => `${kind} ${e.toExponential(1)}`,
+          );
+          console.info(`${name}: errors of ${shown.join(", ")}`);
+          expectWithin("logits", logits);
+          expectWithin("hidden", hidden);
+          expectWithin("loss", loss);
+        },
+        timeoutMs,
+      );
     }
 
-    test("greedy continuations are OpenAI's, token for token, near ties apart", async () => {
-      let ties = 0;
-      for (const { prompt, greedy } of greedyCases) {
-        const widest = await greedyGap(model, prompt, greedy);
-        expectWithin("ties", widest);
-        if (widest > 0) ties++;
-      }
-      console.info(`${name}: ${ties} of ${greedyCases.length} greedy continuations pass a near tie`);
-    });
+    test(
+      "greedy continuations are OpenAI's, token for token, near ties apart",
+      async () => {
+        let ties = 0;
+        for (const { prompt, greedy } of greedyCases) {
+          const widest = await greedyGap(model, prompt, greedy);
+          expectWithin("ties", widest);
+          if (widest > 0) ties++;
+        }
+        console.info(`${name}: ${ties} of ${greedyCases.length} greedy continuations pass a near tie`);
+      },
+      timeoutMs,
+    );
 
     test("chunks of any size give the logits of the whole prompt", async () => {
       const { tokens } = goldenCases[1];
