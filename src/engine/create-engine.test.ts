@@ -272,7 +272,8 @@ describe("faults", () => {
     const second = collect(engine.generate(request(2, { maxTokens: 20 })));
     await expect(first).rejects.toEqual(coded("engine/bad-logits"));
     expect(tokensOf(await second)).toEqual(await generateAlone(model, request(2, { maxTokens: 20 })));
-    const again = await collect(engine.generate(request(1)));
+    const failed = [...request(1).tokens, ...(await generateAlone(model, request(1)))];
+    const again = await collect(engine.generate(request(1, { tokens: failed })));
     expect(endOf(again)?.usage.cachedTokens).toBe(0);
   });
 

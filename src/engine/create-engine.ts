@@ -86,10 +86,7 @@ export function createEngine(model: Model, options: EngineOptions = {}): LocalEn
       try {
         await step();
       } catch (error) {
-        for (const sequence of [...scheduler.running, ...scheduler.waiting]) {
-          sequence.chunk = undefined; // nothing runs: it was thrown before
-          fail(sequence, error);
-        }
+        for (const sequence of [...scheduler.running, ...scheduler.waiting]) fail(sequence, error);
       }
     }
     isWorking = false;
@@ -105,7 +102,6 @@ export function createEngine(model: Model, options: EngineOptions = {}): LocalEn
     } catch (error) {
       for (const sequence of chunks) fail(sequence, error);
     } finally {
-      for (const sequence of chunks) endStep(sequence);
       steps++;
     }
   }
@@ -117,18 +113,13 @@ export function createEngine(model: Model, options: EngineOptions = {}): LocalEn
     if (reason !== undefined) finish(sequence, reason);
   }
 
-  function endStep(sequence: Sequence): void {
-    sequence.chunk = undefined;
-    if (sequence.isOver) room.leave(sequence);
-  }
-
-  /** Its reader learns at once; its place is free at once, or after the step that is running with it. */
+  /** Its place is free at once, though a step may be running with it: places are taken between steps only. */
   function end(sequence: Sequence): boolean {
     if (sequence.isOver) return false;
     sequence.isOver = true;
     sequence.onOver();
     scheduler.remove(sequence);
-    if (sequence.chunk === undefined) room.leave(sequence);
+    room.leave(sequence);
     return true;
   }
 

@@ -2,6 +2,7 @@ import { expect, test } from "vitest";
 import { GptOssError } from "../base/index.ts";
 import type { GenerateRequest } from "./engine.ts";
 import { parseRequest } from "./request.ts";
+import { createScratch } from "./sampler/row.ts";
 
 const limits = { vocabularySize: 100, contextLength: 50 };
 const good: GenerateRequest = { tokens: [1, 2, 3], stopTokens: [9] };
@@ -100,17 +101,52 @@ for (const request of accepted) {
     expect(refusalOf(request)).toBeUndefined());
 }
 
-test("all 53 bits of a seed count", () => {
-  const flat = new Float32Array(100);
-  const scratch = {
-    edited: flat.slice(),
-    maxima: new Float32Array(1),
-    sums: new Float64Array(1),
-    keys: new Float64Array(100),
-  };
-  const drawn = [1, 1 + 2 ** 32, 1 + 2 ** 33, -1, 2 ** 32 - 1].map((seed) => {
-    const job = parseRequest({ ...good, sampling: { seed } }, limits);
-    return Array.from({ length: 8 }, () => job.sample(flat, scratch).token).join();
+/** The first tokens of a request over and over the same logits: tokens 0, 1, 2… in order of likelihood. */
+function sampled(request: Partial<GenerateRequest>, count: number, step = 1): number[] {
+  const logits = Float32Array.from({ length: 100 }, (_, token) => 10 - step * token);
+  const job = parseRequest({ ...good, ...request }, limits);
+  const scratch = createScratch(100);
+  return Array.from({ length: count }, () => job.sample(logits, scratch).token);
+}
+
+const greedy = { temperature: 0 };
+const effects: readonly (readonly [
+  option: string,
+  request: Partial<GenerateRequest>,
+  tokens: readonly number[],
+])[] = [
+  ["temperature 0", { sampling: greedy }, [0, 0, 0]],
+  ["logitBias", { sampling: { ...greedy, logitBias: new Map([[7, 7.5]]) } }, [7, 7, 7]],
+  ["presencePenalty", { sampling: { ...greedy, presencePenalty: 1.5 } }, [0, 1, 0]],
+  ["frequencyPenalty", { sampling: { ...greedy, frequencyPenalty: 0.8 } }, [0, 0, 1, 0, 1, 2]],
+  [
+    "repetitionPenalty, of the prompt too",
+    { tokens: [0, 1], sampling: { ...greedy, repetitionPenalty: 1.5 } },
+    [2, 3, 0],
+  ],
+];
+
+for (const [option, request, tokens] of effects) {
+  test(`has its effect: ${option}`, () => expect(sampled(request, tokens.length)).toEqual(tokens));
+}
+
+const cuts: readonly (readonly [option: string, request: Partial<GenerateRequest>, kept: number])[] = [
+  ["topK", { sampling: { topK: 3, seed: 1 } }, 3],
+  ["topP", { sampling: { topP: 0.66, seed: 1 } }, 2], // 1/e of the rest each: 0.63, 0.23, 0.09…
+  ["minP", { sampling: { minP: 0.1, seed: 1 } }, 3],
+  ["temperature, before the cuts", { sampling: { minP: 0.1, temperature: 2, seed: 1 } }, 5],
+];
+
+for (const [option, request, kept] of cuts) {
+  test(`has its effect: ${option}`, () => {
+    const distinct = [...new Set(sampled(request, 300))].sort((a, b) => a - b);
+    expect(distinct).toEqual(Array.from({ length: kept }, (_, token) => token));
   });
+}
+
+test("all 53 bits of a seed count", () => {
+  const drawn = [1, 1 + 2 ** 32, 1 + 2 ** 33, -1, 2 ** 32 - 1].map((seed) =>
+    sampled({ sampling: { seed } }, 8, 0).join(),
+  );
   expect(new Set(drawn).size).toBe(drawn.length);
 });

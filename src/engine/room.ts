@@ -96,6 +96,7 @@ export function createRoom(model: Model, spec: KvCacheSpec, plan: EnginePlan): S
       const isOutput = end > sequence.usage.promptTokens && end > chunk.position;
       if (isOutput && maxPrefixes > 0) followTail(sequence, end);
       place.commit();
+      sequence.chunk = undefined;
     },
     evict,
     isWorthWaiting({ tokens }) {
