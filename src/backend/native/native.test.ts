@@ -17,13 +17,17 @@ for (const { name, missing } of loadAddon().variants) {
       tolerances: {
         embed: { error: 0, reason: "rows are looked up as they are stored" },
         rmsNorm: { error: 1e-6, reason: f32 },
-        linear: dense === "int8" ? { error: 2e-2, reason: `${int8}, and so are weights` } : { error: 1e-5, reason: f32 },
+        linear:
+          dense === "int8"
+            ? { error: 2e-2, reason: `${int8}, and so are weights` }
+            : { error: 1e-5, reason: f32 },
         rope: { error: 1e-6, reason: f32 },
         attention: { error: 4e-2, reason: bf16 },
         moe: { error: 3e-2, reason: `${int8}, twice` },
         add: { error: 1e-7, reason: "the sum is rounded to f32" },
       },
-      skip: dense === "int8" ? [] : [{ reason: "nothing in it depends on dense weights", cases: expertCases }],
+      skip:
+        dense === "int8" ? [] : [{ reason: "nothing in it depends on dense weights", cases: expertCases }],
     });
   }
 }
