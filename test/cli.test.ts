@@ -188,9 +188,9 @@ describe("tokenize and detokenize", () => {
 
 describe("render and parse", () => {
   test("render gives the official library's tokens and text", async () => {
-    for (const [index, { messages, tokens, text }] of rendered.slice(0, 3).entries()) {
+    for (const [index, { messages, tokens, text }] of rendered.slice(0, 5).entries()) {
       const path = file(`conversation-${index}.json`, { messages });
-      expect(await json(["render", path, "--json", "--keep-analysis"])).toEqual({ tokens, text });
+      expect(await json(["render", path, "--json"])).toEqual({ tokens, text });
     }
   });
 
@@ -200,6 +200,15 @@ describe("render and parse", () => {
     expect(await output(["render", "--for", "conversation"], { stdin })).toBe(
       "<|start|>user<|message|>hi<|end|>",
     );
+  });
+
+  test("render leaves finished reasoning out when asked", async () => {
+    const said = (channel: string) => ({ role: "assistant", channel, content: channel });
+    const stdin = JSON.stringify({
+      messages: [said("analysis"), said("final"), { role: "user", content: "hi" }],
+    });
+    expect(await output(["render"], { stdin })).toContain("<|message|>analysis<|end|>");
+    expect(await output(["render", "--drop-analysis"], { stdin })).not.toContain("analysis");
   });
 
   test("parse gives messages in the same form, from a file, inline, and from a pipe after render", async () => {

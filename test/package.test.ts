@@ -117,7 +117,12 @@ describe("installed in an empty folder", () => {
        export const wrong = async () => (await load()).respond("hi", { effort: "extreme" });`,
     );
     const options = { strict: true, exactOptionalPropertyTypes: true, noEmit: true, module: "nodenext" };
-    const compilerOptions = { ...options, target: "es2023", lib: ["es2023", "dom", "esnext.disposable"], types: [] };
+    const compilerOptions = {
+      ...options,
+      target: "es2023",
+      lib: ["es2023", "dom", "esnext.disposable"],
+      types: [],
+    };
     writeFileSync(join(project, "tsconfig.json"), JSON.stringify({ compilerOptions, files: ["use.ts"] }));
     const tsc = resolve("node_modules/.bin/tsc");
     const { stdout } = await run(tsc, ["-p", project]).catch((error: { stdout: string }) => error);

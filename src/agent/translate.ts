@@ -2,14 +2,7 @@
 // from what was sampled so far; knows nothing of engines, of running tools, or of further turns.
 
 import type { HarmonyEvent, MessageStart, ParsedMessage, Role } from "../harmony/index.ts";
-import type {
-  AgentEvent,
-  AssistantText,
-  MessageEvent,
-  MessageKind,
-  SampledLogprob,
-  ToolCall,
-} from "./events.ts";
+import type { AgentEvent, AssistantText, MessageKind, SampledLogprob, ToolCall } from "./events.ts";
 
 /** A message of the turn that counts, and the call that it is, if it is one. */
 export interface KeptMessage {
@@ -29,122 +22,122 @@ export interface Translator {
   readonly kept: readonly KeptMessage[];
 }
 
-type OpenMessage =
-  | { readonly kind: MessageKind }
-  | { readonly kind: "tool-call"; readonly id: string; readonly name: string }
-  /** Has a recipient, but only its end shows whether it is a call. */
-  | { readonly kind: "held" };
+interface NewCall {
+  readonly kind: "tool-call";
+  readonly id: string;
+  readonly name: string;
+}
+
+type DecidedMessage = { readonly kind: MessageKind } | NewCall;
+
+/** `held` has a recipient, but only its end shows whether it is a call. */
+type OpenMessage = DecidedMessage | { readonly kind: "held" };
 
 /** `recipients` are those that the conversation offers, such as `functions.get_weather`. */
 export function createTranslator(recipients: ReadonlySet<string>): Translator {
-  const kept: KeptMessage[] = [];
-  let open: OpenMessage | undefined;
-  let isOver = false;
-  let logprobs: SampledLogprob[] = [];
-
-  const takeLogprobs = (): { logprobs?: readonly SampledLogprob[] } => {
-    if (logprobs.length === 0) return {};
-    const taken = logprobs;
-    logprobs = [];
-    return { logprobs: taken };
-  };
-
-  const start = (event: MessageStart): AgentEvent[] => {
-    logprobs = [];
-    const hasCalled = kept.some((message) => message.kind === "tool-call");
-    if (event.role !== "assistant" || (hasCalled && !isAddressed(event.recipient))) {
-      isOver = true;
-      return [discarded(event.role)];
-    }
-    open = openMessage(event, recipients);
-    switch (open.kind) {
-      case "held":
-        return [];
-      case "tool-call":
-        return [{ type: "tool-call-start", id: open.id, name: open.name }];
-      default:
-        return [{ type: `${open.kind}-start` }];
-    }
-  };
-
-  const delta = (message: OpenMessage, text: string): AgentEvent[] => {
-    switch (message.kind) {
-      case "held":
-        return [];
-      case "tool-call":
-        return [{ type: "tool-call-delta", id: message.id, text }];
-      default:
-        return [{ type: `${message.kind}-delta`, text, ...takeLogprobs() }];
-    }
-  };
-
-  const close = (message: OpenMessage, parsed: ParsedMessage, isComplete: boolean): AgentEvent[] => {
-    open = undefined;
-    const notes = parsed.notes.map((note): AgentEvent => ({ type: "note", note }));
-    if (message.kind !== "held") return [...notes, ...closeAs(message, parsed, isComplete)];
-    if (kept.some((earlier) => earlier.kind === "tool-call") && !isCall(parsed)) {
-      isOver = true;
-      return [...notes, discarded("assistant")];
-    }
-    const decided = isCall(parsed)
-      ? newCall(parsed.message.recipient ?? "")
-      : { kind: kindOf(parsed.message.channel) };
-    const text = parsed.message.content;
-    const begin: AgentEvent =
-      decided.kind === "tool-call"
-        ? { type: "tool-call-start", id: decided.id, name: decided.name }
-        : { type: `${decided.kind}-start` };
-    const body = text === "" ? [] : delta(decided, text);
-    return [...notes, begin, ...body, ...closeAs(decided, parsed, isComplete)];
-  };
-
-  const closeAs = (
-    message: Exclude<OpenMessage, { kind: "held" }>,
-    parsed: ParsedMessage,
-    isComplete: boolean,
-  ): AgentEvent[] => {
-    if (message.kind !== "tool-call") {
-      const said = unaddressed(parsed.message as AssistantText);
-      if (isComplete) kept.push({ kind: message.kind, parsed, message: said });
-      return [{ type: `${message.kind}-end`, message: said, isComplete } as MessageEvent<MessageKind>];
-    }
-    const called = parsed.message as AssistantText;
-    const call: ToolCall = {
-      id: message.id,
-      name: message.name,
-      arguments: called.content,
-      message: called,
-    };
-    if (isComplete) kept.push({ kind: "tool-call", parsed, message: called, call });
-    return [{ type: "tool-call-end", call, isComplete }];
-  };
-
-  const handle = (event: HarmonyEvent, wasCutOff: boolean): AgentEvent[] => {
-    if (isOver) return [];
-    switch (event.type) {
-      case "message-start":
-        return start(event);
-      case "text-delta":
-        return open ? delta(open, event.text) : [];
-      case "message-end":
-        return open ? close(open, event.parsed, !(wasCutOff && event.parsed.terminator === "eos")) : [];
-      default:
-        return event satisfies never;
-    }
-  };
-
+  const state: State = { recipients, kept: [], open: undefined, isOver: false, logprobs: [] };
   return {
-    kept,
+    kept: state.kept,
     get isOver() {
-      return isOver;
+      return state.isOver;
     },
     add(events, logprob) {
       // A token that opens or closes a message has no text of its own.
-      if (logprob && events.every((event) => event.type === "text-delta")) logprobs.push(logprob);
-      return events.flatMap((event) => handle(event, false));
+      if (logprob && events.every((event) => event.type === "text-delta")) state.logprobs.push(logprob);
+      return events.flatMap((event) => translate(state, event, false));
     },
-    end: (events, wasCutOff) => events.flatMap((event) => handle(event, wasCutOff)),
+    end: (events, wasCutOff) => events.flatMap((event) => translate(state, event, wasCutOff)),
   };
+}
+
+interface State {
+  readonly recipients: ReadonlySet<string>;
+  readonly kept: KeptMessage[];
+  open: OpenMessage | undefined;
+  isOver: boolean;
+  /** Of tokens whose text has not been said yet. */
+  logprobs: SampledLogprob[];
+}
+
+function translate(state: State, event: HarmonyEvent, wasCutOff: boolean): AgentEvent[] {
+  const { open } = state;
+  if (state.isOver) return [];
+  switch (event.type) {
+    case "message-start":
+      return start(state, event);
+    case "text-delta":
+      return open ? delta(state, open, event.text) : [];
+    case "message-end": {
+      const isComplete = !(wasCutOff && event.parsed.terminator === "eos");
+      return open ? end(state, open, { parsed: event.parsed, isComplete }) : [];
+    }
+    default:
+      return event satisfies never;
+  }
+}
+
+function start(state: State, event: MessageStart): AgentEvent[] {
+  state.logprobs = [];
+  if (event.role !== "assistant" || (hasCalled(state) && !isAddressed(event.recipient))) {
+    return discard(state, event.role);
+  }
+  state.open = openMessage(event, state.recipients);
+  return state.open.kind === "held" ? [] : [startEvent(state.open)];
+}
+
+/** What was made before it has its results is not an answer. */
+const hasCalled = ({ kept }: State): boolean => kept.some(({ kind }) => kind === "tool-call");
+
+function discard(state: State, role: Role): AgentEvent[] {
+  state.isOver = true;
+  return [{ type: "note", note: { kind: "message-discarded", role } }];
+}
+
+function startEvent(message: DecidedMessage): AgentEvent {
+  if (message.kind !== "tool-call") return { type: `${message.kind}-start` };
+  return { type: "tool-call-start", id: message.id, name: message.name };
+}
+
+function delta(state: State, message: OpenMessage, text: string): AgentEvent[] {
+  switch (message.kind) {
+    case "held":
+      return [];
+    case "tool-call":
+      return [{ type: "tool-call-delta", id: message.id, text }];
+    default: {
+      const logprobs = state.logprobs.splice(0);
+      return [{ type: `${message.kind}-delta`, text, ...(logprobs.length > 0 && { logprobs }) }];
+    }
+  }
+}
+
+interface Ending {
+  readonly parsed: ParsedMessage;
+  readonly isComplete: boolean;
+}
+
+function end(state: State, message: OpenMessage, ending: Ending): AgentEvent[] {
+  const { parsed } = ending;
+  state.open = undefined;
+  const notes = parsed.notes.map((note): AgentEvent => ({ type: "note", note }));
+  if (message.kind !== "held") return [...notes, endEvent(state, message, ending)];
+  if (hasCalled(state) && !isCall(parsed)) return [...notes, ...discard(state, "assistant")];
+  const decided = decide(parsed);
+  const { content } = parsed.message;
+  const body = content === "" ? [] : delta(state, decided, content);
+  return [...notes, startEvent(decided), ...body, endEvent(state, decided, ending)];
+}
+
+function endEvent({ kept }: State, decided: DecidedMessage, { parsed, isComplete }: Ending): AgentEvent {
+  const said = parsed.message as AssistantText; // start() lets no other role open
+  if (decided.kind !== "tool-call") {
+    const message = unaddressed(said);
+    if (isComplete) kept.push({ kind: decided.kind, parsed, message });
+    return { type: `${decided.kind}-end`, message, isComplete };
+  }
+  const call: ToolCall = { id: decided.id, name: decided.name, arguments: said.content, message: said };
+  if (isComplete) kept.push({ kind: "tool-call", parsed, message: said, call });
+  return { type: "tool-call-end", call, isComplete };
 }
 
 function openMessage(start: MessageStart, recipients: ReadonlySet<string>): OpenMessage {
@@ -184,11 +177,12 @@ function unaddressed(message: AssistantText): AssistantText {
   return rest;
 }
 
-function newCall(recipient: string): {
-  readonly kind: "tool-call";
-  readonly id: string;
-  readonly name: string;
-} {
+function decide(parsed: ParsedMessage): DecidedMessage {
+  const { recipient = "", channel } = parsed.message;
+  return isCall(parsed) ? newCall(recipient) : { kind: kindOf(channel) };
+}
+
+function newCall(recipient: string): NewCall {
   const name = recipient.startsWith(functionPrefix) ? recipient.slice(functionPrefix.length) : recipient;
   return { kind: "tool-call", id: `call_${crypto.randomUUID().replaceAll("-", "")}`, name };
 }
@@ -198,5 +192,3 @@ function kindOf(channel: string | undefined): MessageKind {
   if (channel === "analysis") return "reasoning";
   return channel === "commentary" ? "preamble" : "text";
 }
-
-const discarded = (role: Role): AgentEvent => ({ type: "note", note: { kind: "message-discarded", role } });

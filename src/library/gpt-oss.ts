@@ -72,7 +72,7 @@ export interface GptOss extends AsyncDisposable {
   /** Token ids in, token ids out. */
   readonly engine: Engine;
   readonly tokenizer: Tokenizer;
-  /** Frees the model's memory; answers in progress end. */
+  /** Frees the model's memory; answers in progress reject with `engine/closed`. */
   close(): Promise<void>;
 }
 

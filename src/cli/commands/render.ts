@@ -18,7 +18,7 @@ interface Options {
   readonly model?: string;
   readonly json?: true;
   readonly for: (typeof purposes)[number];
-  readonly keepAnalysis?: true;
+  readonly dropAnalysis?: true;
 }
 
 /** `gpt-oss render`: conversation → the tokens that the model sees. */
@@ -26,7 +26,7 @@ export const renderCommand = (): Command =>
   new Command("render")
     .summary("a conversation to the tokens a model sees")
     .description(
-      "Renders a conversation, in the JSON form of OpenAI's harmony library, as tokens.\n" +
+      "Renders a conversation, in the JSON form of OpenAI's harmony library, as tokens: all of it, and no more.\n" +
         'Prints them as text; with --json {"tokens": […], "text": "…"}.',
     )
     .argument("[file]", "JSON file with the conversation; default, and for `-`: stdin")
@@ -35,7 +35,10 @@ export const renderCommand = (): Command =>
         .choices(purposes)
         .default("completion"),
     )
-    .option("--keep-analysis", "keep the reasoning of turns that came to an answer; by default it is dropped")
+    .option(
+      "--drop-analysis",
+      "leave out the reasoning of turns that came to an answer, as chat and generate do",
+    )
     .addOption(tokenizerOption())
     .addOption(jsonOption("tokens and text"))
     .action(async (file: string | undefined, options: Options) => {
@@ -48,7 +51,7 @@ export const renderCommand = (): Command =>
 
 function tokensFor(json: string, tokenizer: Tokenizer, options: Options): TokenId[] {
   const conversation = conversationFromJson(json);
-  const renderOptions: RenderOptions = { analysis: options.keepAnalysis ? "keep" : "drop-finished" };
+  const renderOptions: RenderOptions = { analysis: options.dropAnalysis ? "drop-finished" : "keep" };
   switch (options.for) {
     case "completion":
       return renderForCompletion(conversation, tokenizer, renderOptions);
