@@ -65,7 +65,7 @@ async function ask(session: Session, question: string, signal: AbortSignal): Pro
   for await (const event of stream) printer.add(event);
   printer.end();
   const answer = await stream.answer();
-  if (answer.finishReason === "length") printNote("(cut off: no more tokens; /reset begins anew)");
+  if (answer.finishReason === "length") printNote("(cut off: no more tokens)");
   if (answer.finishReason === "aborted") printNote("(stopped)");
   session.history = [...history, ...turnOf(question, answer)];
 }

@@ -3,7 +3,7 @@
 import type { Engine, SamplingOptions, TokenUsage } from "../engine/index.ts";
 import { conversationToJson, parseTokens, stopTokens } from "../harmony/index.ts";
 import type { TokenId, Tokenizer } from "../tokenizer/index.ts";
-import { print, printJson } from "./terminal.ts";
+import { print, printJson, visible } from "./terminal.ts";
 
 export interface RawModel {
   readonly engine: Engine;
@@ -38,7 +38,7 @@ export async function generateFromTokens(
       continue;
     }
     tokens.push(event.token);
-    if (!asJson) print(decoder ? decoder.push(event.token as TokenId) : `${event.token} `);
+    if (!asJson) print(decoder ? visible(decoder.push(event.token as TokenId)) : `${event.token} `);
   }
   if (!asJson) return print(`${decoder?.flush() ?? ""}\n`);
   const text = tokenizer?.decode(tokens as TokenId[]) ?? null;

@@ -1,5 +1,6 @@
 // From `--model` to a tokenizer or a loaded model, with progress and, for the embedded model, a word on what to expect.
 
+import { basename } from "node:path";
 import { GptOssError } from "../base/index.ts";
 import type { Checkpoint } from "../checkpoint/index.ts";
 import { openCheckpoint } from "../checkpoint/node/index.ts";
@@ -47,8 +48,18 @@ export const loadCliWeights = (options: WeightOptions, signal: AbortSignal): Pro
 export const loadCli = (options: ModelOptions, signal: AbortSignal): Promise<LoadedGptOss> =>
   withProgress((progress) => load({ ...modelOptions(options), ...progress, signal }));
 
+/** What runs, before the first answer: surprises about context and memory are worse later. */
 export function announce(info: ModelInfo): void {
-  if (info.isEmbedded) printNote(`${embeddedAnnouncement}\n`);
+  printNote(`${info.isEmbedded ? embeddedAnnouncement : describeRun(info)}\n`);
+}
+
+function describeRun(info: ModelInfo): string {
+  const { plan, config, backend, path } = info;
+  const context = plan.contextLength.toLocaleString("en");
+  const full = config.contextLength.toLocaleString("en");
+  const room =
+    plan.contextLength < config.contextLength ? `${context} of ${full} tokens` : `${context} tokens`;
+  return `${basename(path)}, ${backend.name} backend, context ${room} (cache: ${formatBytes(plan.cacheBytes)})`;
 }
 
 export interface CliEngine extends LoadedEngine {

@@ -62,7 +62,11 @@ export function addModelOptions(command: Command): Command {
 /** Neutral by default, like the model's authors advise: temperature 1, nothing cut off, no penalties. */
 export function addSamplingOptions(command: Command): Command {
   return command
-    .option("--temperature <t>", "0 always takes the likeliest token (default: 1; the embedded model: 0)", number)
+    .option(
+      "--temperature <t>",
+      "0 always takes the likeliest token (default: 1; the embedded model: 0)",
+      number,
+    )
     .option("--top-p <p>", "keep the smallest set of tokens that reaches this probability", number)
     .option("--top-k <k>", "keep the k likeliest tokens", count)
     .option("--min-p <p>", "keep tokens at least this likely relative to the likeliest", number)

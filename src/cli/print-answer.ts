@@ -1,7 +1,7 @@
 // An answer as it comes: its text on stdout; its reasoning only when asked for, and dimmed.
 
 import type { AgentEvent } from "../agent/index.ts";
-import { dim, print } from "./terminal.ts";
+import { dim, print, visible } from "./terminal.ts";
 
 export interface PrintOptions {
   readonly showReasoning: boolean;
@@ -19,7 +19,7 @@ export function answerPrinter({ showReasoning }: PrintOptions): AnswerPrinter {
   let endsLine = true;
   const write = (text: string, isAside: boolean): void => {
     if (text === "") return;
-    print(isAside ? dim(text) : text);
+    print(isAside ? dim(visible(text)) : visible(text));
     hasPrinted = true;
     endsLine = text.endsWith("\n");
   };

@@ -14,6 +14,11 @@ export function dim(text: string, stream: NodeJS.WriteStream = process.stdout): 
   return hasColour(stream) && text !== "" ? `\u001b[2m${text}\u001b[22m` : text;
 }
 
+/** For what a model wrote: in a terminal, control characters could do anything; programs get them as they are. */
+export function visible(text: string, stream: NodeJS.WriteStream = process.stdout): string {
+  return stream.isTTY ? text.replaceAll(/[^\P{Cc}\n\t]/gu, "\u{fffd}") : text;
+}
+
 /** Someone who reads only the first lines of our output is not an error. */
 export function tolerateClosedOutput(): void {
   for (const stream of [process.stdout, process.stderr]) {
@@ -73,9 +78,14 @@ const byteUnits = ["bytes", "kB", "MB", "GB", "TB"];
 
 /** Decimal units, three digits: `12.8 GB`. */
 export function formatBytes(bytes: number): string {
-  const power = bytes < 1000 ? 0 : Math.min(Math.floor(Math.log10(bytes) / 3), byteUnits.length - 1);
-  const value = bytes / 1000 ** power;
-  return `${power === 0 ? value : value.toPrecision(3)} ${byteUnits[power]}`;
+  let value = bytes;
+  let unit = 0;
+  // After rounding, or 999,999 bytes would be 1.00e+3 kB.
+  while (Number(value.toPrecision(3)) >= 1000 && unit < byteUnits.length - 1) {
+    value /= 1000;
+    unit++;
+  }
+  return `${unit === 0 ? value : value.toPrecision(3)} ${byteUnits[unit]}`;
 }
 
 export function formatSeconds(seconds: number): string {

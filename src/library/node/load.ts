@@ -1,9 +1,9 @@
 // `load()`: a folder becomes a model that answers.
 
-import { freemem } from "node:os";
+import process from "node:process";
 import type { Backend } from "../../backend/index.ts";
 import { GptOssError } from "../../base/index.ts";
-import type { Layout, ModelConfig } from "../../checkpoint/index.ts";
+import { checkpointBytes, type Layout, type ModelConfig } from "../../checkpoint/index.ts";
 import { createEngine, type EnginePlan, type LocalEngine } from "../../engine/index.ts";
 import { cachePlan, type Model } from "../../model/index.ts";
 import { createGptOss, type GptOss, type RespondDefaults } from "../gpt-oss.ts";
@@ -125,7 +125,9 @@ function contextTokensOf({ config, backend }: Model, asked: number | undefined, 
     });
   }
   if (isSmall) return Math.min(embeddedContextTokens, contextLength);
-  const allowed = freemem() * cacheShare;
+  // Mapped weights count as available memory, until they are used.
+  const mappedBytes = Math.max(0, checkpointBytes(config) - backend.usage().bytes);
+  const allowed = (process.availableMemory() - mappedBytes) * cacheShare;
   let tokens = contextLength;
   while (tokens > smallestDefaultContext && contextBytes(config, backend, tokens) > allowed) {
     tokens = Math.floor(tokens / 2);
