@@ -181,6 +181,19 @@ describe("load", () => {
     await expect(other.respond("Who are you?")).rejects.toMatchObject({ code: "engine/closed" });
   });
 
+  test("closed in the middle of an answer, rejects it, and holds nothing any more", async () => {
+    const { weights, engine, close } = await loadEngine();
+    const { prompt } = goldens[0];
+    const sampling = async (): Promise<void> => {
+      for await (const event of engine.generate({ tokens: prompt, stopTokens: [] })) {
+        if (event.type === "token") void close();
+      }
+    };
+    await expect(sampling()).rejects.toMatchObject({ code: "engine/closed" });
+    await close();
+    expect(weights.model.backend.usage()).toMatchObject({ tensors: 0, weights: 0, caches: 0 });
+  });
+
   test("where no native kernels load, says so once and runs anyway", async () => {
     const { onFirstBackend } = await import("./backends.ts");
     const { shapes } = await import("../../checkpoint/index.ts");
