@@ -264,7 +264,7 @@ describe("faults", () => {
     const read: Model["backend"]["read"] = async (tensor) => {
       const logits = await model.backend.read(tensor);
       rows += tensor.rows;
-      if (rows === 6 && tensor.rows === 2) logits.fill(Number.NaN, 0, tensor.cols);
+      if (rows === 12 && tensor.rows === 2) logits.fill(Number.NaN, 0, tensor.cols);
       return logits;
     };
     const engine = open({ maxPrefixes: 4 }, { backend: { ...model.backend, read } });

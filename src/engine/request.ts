@@ -34,7 +34,7 @@ export function parseRequest(request: GenerateRequest, limits: RequestLimits): J
     });
   }
   const { signal } = request;
-  if (signal !== undefined && !(signal instanceof AbortSignal))
+  if (signal !== undefined && typeof signal?.addEventListener !== "function")
     throw refusal("signal", signal, "an AbortSignal");
   const maxTokens = optional(request.maxTokens, room, (value) =>
     checkInteger("maxTokens", value, { min: 1 }),
