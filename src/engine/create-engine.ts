@@ -54,12 +54,12 @@ export function createEngine(model: Model, options: EngineOptions = {}): LocalEn
   const scratch = createScratch(vocabularySize);
   let arrivals = 0;
   let steps = 0;
-  let isClosed = false;
+  let closing: Promise<void> | undefined;
   let isWorking = false;
   let work: Promise<void> = Promise.resolve();
 
   function submit(request: GenerateRequest, stream: EventStream<GenerateEvent>): Sequence {
-    if (isClosed) throw closed();
+    if (closing !== undefined) throw closed();
     const job = parseRequest(request, { vocabularySize, contextLength });
     const inside = scheduler.waiting.length + scheduler.running.length;
     if (inside >= maxSequences + maxWaiting) throw overloaded(inside);
@@ -95,6 +95,7 @@ export function createEngine(model: Model, options: EngineOptions = {}): LocalEn
   async function step(): Promise<void> {
     const chunks = scheduler.schedule().map(({ sequence }) => sequence);
     assert(chunks.length > 0 || !scheduler.hasWork, "there is work, and nobody may run");
+    if (chunks.length === 0) return;
     try {
       const rows = await run(chunks, model, room.kv);
       const sampled = sample(rows, scratch, fail);
@@ -134,6 +135,12 @@ export function createEngine(model: Model, options: EngineOptions = {}): LocalEn
     if (end(sequence)) sequence.stream.fail(error);
   }
 
+  async function endAll(): Promise<void> {
+    for (const sequence of [...scheduler.running, ...scheduler.waiting]) fail(sequence, closed());
+    await work;
+    room.close();
+  }
+
   return {
     contextLength,
     vocabularySize,
@@ -158,13 +165,7 @@ export function createEngine(model: Model, options: EngineOptions = {}): LocalEn
       steps,
       preemptions: scheduler.preemptions,
     }),
-    async close() {
-      if (isClosed) return work;
-      isClosed = true;
-      for (const sequence of [...scheduler.running, ...scheduler.waiting]) fail(sequence, closed());
-      await work;
-      room.close();
-    },
+    close: () => (closing ??= endAll()),
   };
 }
 

@@ -15,7 +15,6 @@ export interface LogitsRow {
 
 /** → a row for each sequence all of whose tokens are now in the cache. */
 export async function run(chunks: readonly Sequence[], model: Model, kv: KvCache): Promise<LogitsRow[]> {
-  if (chunks.length === 0) return [];
   const batch = batchOf(chunks.map(({ chunk }) => chunk!));
   const complete = chunks.filter(({ pending }) => pending === 0);
   const tensor = model.forward({ batch, cache: kv, rows: Int32Array.from(lastRows(chunks)) });

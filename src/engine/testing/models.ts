@@ -23,6 +23,7 @@ export async function loadTinyModel(): Promise<Model> {
     tensor: (name: string) => tensors.get(name)!,
     files: [...tensors.values()],
     tokenizerJson: undefined,
+    vocabulary: undefined,
     close: async () => {},
   } as const;
   return loadModel(checkpoint, createReferenceBackend());
