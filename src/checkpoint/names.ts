@@ -61,7 +61,8 @@ function parseOllamaName(text: string): OllamaName | undefined {
 
 /** The name as short as it can be given. */
 export function formatOllamaName({ host, namespace, model, tag }: Omit<OllamaName, "kind">): string {
-  const place = host === ollamaHost ? (namespace === ollamaNamespace ? "" : `${namespace}/`) : `${host}/${namespace}/`;
+  const place =
+    host === ollamaHost ? (namespace === ollamaNamespace ? "" : `${namespace}/`) : `${host}/${namespace}/`;
   return `ollama:${place}${model}:${tag}`;
 }
 
@@ -115,7 +116,11 @@ export function chooseModel(short: string, local: readonly string[]): Choice {
 }
 
 /** `me/My-Model@v2` → `my-model@v2`, `ollama:gpt-oss:20b` → `gpt-oss:20b` */
-const lastPart = (name: string): string => name.replace(/^ollama:/, "").replace(/^.*\//, "").toLowerCase();
+const lastPart = (name: string): string =>
+  name
+    .replace(/^ollama:/, "")
+    .replace(/^.*\//, "")
+    .toLowerCase();
 
 /** Names that someone who typed `name` may have meant, nearest first: published ones and those on this machine. */
 export function nearNames(name: string, local: readonly string[]): readonly string[] {
