@@ -17,6 +17,14 @@ export { formatConfig, formatGenerationConfig } from "./format-config.ts";
 export type { GgufVocabulary } from "./gguf/metadata.ts";
 export { inventory, type Part, type StoredTensor, storedTensors, type TensorSpec } from "./inventory.ts";
 export type { JsonFile } from "./json.ts";
+export {
+  describeNames,
+  formatHubName,
+  type HubName,
+  type ModelName,
+  nearNames,
+  parseModelName,
+} from "./names.ts";
 export { parseConfig } from "./parse-config.ts";
 export { type CollectedTensors, collectTensors } from "./safetensors/collect.ts";
 export { type ShapeName, shapeNames, shapes } from "./shapes.ts";

@@ -1,5 +1,18 @@
 export { openFile } from "./file-source.ts";
 export { type CheckpointFolder, type OpenTensors, openTensors, readFolder } from "./folder.ts";
+export type { PullLayout } from "./hub/choose-files.ts";
+export { hashOfFile } from "./hub/download-blob.ts";
+export {
+  type PlanOptions,
+  type PullOptions,
+  type PullPlan,
+  plannedContextTokens,
+  planPull,
+  pull,
+} from "./hub/pull.ts";
+export type { TransferProgress } from "./hub/transfer-meter.ts";
+export { findModel, hubNameOf } from "./local/find-model.ts";
+export { type LocalModel, localModels } from "./local/local-models.ts";
 export { openCheckpoint } from "./open.ts";
 export { readShape, type Shape } from "./shape.ts";
 export { type SynthesizeOptions, synthesize } from "./synthesize.ts";
