@@ -10,7 +10,7 @@ import type { MergeList } from "./tokenizer.ts";
 export type PieceMerger = (bytes: Uint8Array, start: number, end: number, tokens: number[]) => void;
 
 /** Above this a heap is faster than scanning for the lowest merge. */
-const maxScannedBytes = 32;
+const maxScannedBytes = 64;
 
 const noMerge = 0x7fffffff;
 
@@ -24,31 +24,59 @@ export function pieceMerger(byteTokens: Int32Array, merges: MergeList): PieceMer
 }
 
 export function scanningMerger(byteTokens: Int32Array, merges: MergeList, find: MergeLookup): PieceMerger {
-  const symbols = new Int32Array(maxScannedBytes);
+  const symbols = new Int32Array(maxScannedBytes + 1);
   // ranks[i] is the merge of symbols i and i + 1.
-  const ranks = new Int32Array(maxScannedBytes);
-  const rankAt = (i: number): number => {
-    const merge = find(symbols[i], symbols[i + 1]);
+  const ranks = new Int32Array(maxScannedBytes + 1);
+  const rankOf = (left: number, right: number): number => {
+    const merge = find(left, right);
     return merge < 0 ? noMerge : merge;
   };
+  // Every piece begins with the merges of its bytes: a table spares half of the lookups.
+  const rankOfBytes = new Int32Array(256 * 256);
+  for (let i = 0; i < rankOfBytes.length; i++)
+    rankOfBytes[i] = rankOf(byteTokens[i >> 8], byteTokens[i & 255]);
+
+  const { result } = merges;
 
   return (bytes, start, end, tokens) => {
     let count = end - start;
-    for (let i = 0; i < count; i++) symbols[i] = byteTokens[bytes[start + i]];
-    for (let i = 0; i + 1 < count; i++) ranks[i] = rankAt(i);
-    while (count > 1) {
-      let best = 0;
-      for (let i = 1; i + 1 < count; i++) if (ranks[i] < ranks[best]) best = i;
-      const merge = ranks[best];
-      if (merge === noMerge) break;
-      symbols[best] = merges.result[merge];
-      count--;
-      for (let i = best + 1; i < count; i++) {
-        symbols[i] = symbols[i + 1];
-        ranks[i] = ranks[i + 1];
+    let best = 0;
+    let rank = noMerge;
+    for (let i = 0; i < count; i++) {
+      const byte = bytes[start + i];
+      symbols[i] = byteTokens[byte];
+      const own = i + 1 < count ? rankOfBytes[(byte << 8) | bytes[start + i + 1]] : noMerge;
+      ranks[i] = own;
+      if (own < rank) {
+        rank = own;
+        best = i;
       }
-      if (best > 0) ranks[best - 1] = rankAt(best - 1);
-      if (best + 1 < count) ranks[best] = rankAt(best);
+    }
+    while (rank !== noMerge) {
+      // Merge, close the gap, and look for the next merge, all in one pass.
+      const at = best;
+      const symbol = result[rank];
+      symbols[at] = symbol;
+      count--;
+      if (at > 0) ranks[at - 1] = rankOf(symbols[at - 1], symbol);
+      ranks[at] = at + 1 < count ? rankOf(symbol, symbols[at + 2]) : noMerge;
+      rank = noMerge;
+      for (let i = 0; i <= at; i++) {
+        const own = ranks[i];
+        if (own < rank) {
+          rank = own;
+          best = i;
+        }
+      }
+      for (let i = at + 1; i < count; i++) {
+        symbols[i] = symbols[i + 1];
+        const own = ranks[i + 1];
+        ranks[i] = own;
+        if (own < rank) {
+          rank = own;
+          best = i;
+        }
+      }
     }
     for (let i = 0; i < count; i++) tokens.push(symbols[i]);
   };

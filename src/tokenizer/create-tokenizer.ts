@@ -60,10 +60,7 @@ export function createTokenizer(parts: TokenizerParts): Tokenizer {
       return ids as TokenId[];
     },
     decode: (ids) => decode(tokens, ids),
-    bytes: (token) => {
-      const bytes = viewOf(tokens, token);
-      return bytes.length === 0 ? undefined : bytes.slice();
-    },
+    bytes: (token) => viewOf(tokens, token)?.slice(),
     isSpecial: (token) => special.has(token),
     streamDecoder: () => streamDecoder(tokens),
   };
