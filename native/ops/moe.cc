@@ -40,11 +40,47 @@ Routes route(const float* logits, size_t tokens, size_t experts, size_t k) {
   return routes;
 }
 
+namespace {
+
+/// Each thread scores some tokens, kMaxVectors at a time. Never in less than floats, as a matrix product might be:
+/// rounding would change which experts are chosen.
+template <typename Weights>
+void score_many(const Machine& machine, const Matvec<Weights>& kernel, const Weights& router, const float* bias,
+                const Tensor& x, float* logits) {
+  const size_t bytes = kernel.activation_bytes(x.cols), groups = (x.rows + kMaxVectors - 1) / kMaxVectors;
+  char* memory = machine.scratch.take_array<char>(bytes * kMaxVectors * machine.pool.size());
+  Ranges ranges = Ranges::single(groups);
+  machine.pool.run([&](size_t thread) {
+    const void* activations[kMaxVectors];
+    float* out[kMaxVectors];
+    for (size_t group, end; ranges.next(&group, &end);) {
+      const size_t first = group * kMaxVectors, count = std::min(x.rows - first, kMaxVectors);
+      for (size_t i = 0; i < count; i++) {
+        char* activation = memory + (thread * kMaxVectors + i) * bytes;
+        kernel.prepare(x.row(first + i), 0, x.cols, x.cols, activation);
+        activations[i] = activation;
+        out[i] = logits + (first + i) * router.rows;
+      }
+      kernel.run(router, 0, router.rows, activations, count, bias, out);
+    }
+  });
+}
+
+void score(const Machine& machine, const Matrix& router, const float* bias, const Tensor& x, float* logits) {
+  if (x.rows <= kMaxVectors) return multiply(machine, router, {x.row(0), x.cols, x.rows, x.cols}, {logits, router.rows, bias});
+  const Kernels& kernels = machine.kernels;
+  if (router.is_8_bit()) return score_many(machine, kernels.matvec_dense8, router.dense8(), bias, x, logits);
+  if (router.is_f32) return score_many(machine, kernels.matvec_f32, router.f32(), bias, x, logits);
+  score_many(machine, kernels.matvec_bf16, router.bf16(), bias, x, logits);
+}
+
+}  // namespace
+
 void moe(const Machine& machine, const Tensor& x, const Matrix& router, const Vector& router_bias,
          const Experts& experts, const MoeShape& shape, Tensor& out) {
   if (x.rows == 0) return;
   float* logits = machine.scratch.take_array<float>(x.rows * experts.experts);
-  multiply(machine, router, {x.row(0), x.cols, x.rows, x.cols}, {logits, experts.experts, router_bias.data()});
+  score(machine, router, router_bias.data(), x, logits);
   const Routes routes = route(logits, x.rows, experts.experts, shape.experts_per_token);
   const MoeCall call = {machine, x, experts, shape, out};
   if (x.rows <= kMaxVectors) return mix_vectors(call, routes);

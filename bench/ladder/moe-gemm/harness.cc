@@ -232,7 +232,7 @@ std::vector<int> list(const char* text) {
 }  // namespace
 
 int main(int argc, char** argv) {
-  std::vector<int> tokens_list = {4, 16, 32, 64, 128, 256}, versions = {1, 2, 3, 4, 5, 6};
+  std::vector<int> tokens_list = {4, 16, 32, 64, 128, 256}, versions = {1, 2, 3, 4, 5, 6, 7, 8};
   int threads = 2, samples = 5;
   size_t rows = 5760, matrices = 128;
   bool check = true;
@@ -247,7 +247,7 @@ int main(int argc, char** argv) {
     if (a == "--check") check = atoi(argv[i + 1]) != 0;
   }
   if (syscall(SYS_arch_prctl, 0x1023, 18)) puts("no AMX here");
-  const ladder::Kernel* kernels[] = {nullptr, &ladder::v1, &ladder::v2, &ladder::v3, &ladder::v4, &ladder::v5, &ladder::v6};
+  const ladder::Kernel* kernels[] = {nullptr, &ladder::v1, &ladder::v2, &ladder::v3, &ladder::v4, &ladder::v5, &ladder::v6, &ladder::v7, &ladder::v8};
 
   bool good = true;
   if (check)
@@ -267,7 +267,7 @@ int main(int argc, char** argv) {
   const Weights weights = random_weights(rows, cols, matrices, 1);
   size_t cursor = 0;
   for (int tokens : tokens_list) {
-    std::vector<std::vector<double>> rate(8), pack(8), ratio(8), amx, vnni;
+    std::vector<std::vector<double>> rate(9), pack(9), ratio(9), amx, vnni;
     std::vector<double> peak_a, peak_v, peak_m;
     for (int s = 0; s < samples; s++) {
       peak_a.push_back(peak_amx(threads));

@@ -7,6 +7,6 @@ namespace ladder {
 
 using Kernel = gptoss::Gemm<gptoss::Mxfp4>;
 
-extern const Kernel v1, v2, v3, v4, v5, v6;
+extern const Kernel v1, v2, v3, v4, v5, v6, v7, v8;
 
 }  // namespace ladder
