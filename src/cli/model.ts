@@ -3,10 +3,8 @@
 import { basename } from "node:path";
 import { GptOssError } from "../base/index.ts";
 import type { Checkpoint } from "../checkpoint/index.ts";
-import { openCheckpoint } from "../checkpoint/node/index.ts";
 import {
   embeddedAnnouncement,
-  embeddedModelPath,
   type LoadedEngine,
   type LoadedGptOss,
   type LoadedWeights,
@@ -16,6 +14,7 @@ import {
   loadEngine,
   loadWeights,
   type ModelInfo,
+  openModel,
   tokenizerOf,
 } from "../library/node/index.ts";
 import type { LoadProgress } from "../model/index.ts";
@@ -23,14 +22,10 @@ import { o200kHarmony, type Tokenizer } from "../tokenizer/index.ts";
 import type { ModelOptions, WeightOptions } from "./options.ts";
 import { formatBytes, printNote, progressLine } from "./terminal.ts";
 
-/** `embedded` names the model in the package, from wherever the command is run. */
-export const modelPath = (model: string | undefined): string =>
-  model === undefined || model === "embedded" ? embeddedModelPath : model;
-
 /** For commands that run no model: gpt-oss's own tokenizer, unless a checkpoint is given. */
 export async function cliTokenizer(model: string | undefined): Promise<Tokenizer> {
   if (model === undefined) return o200kHarmony();
-  const checkpoint = await openCheckpoint(modelPath(model));
+  const checkpoint = await openModel(model);
   try {
     return tokenizerOf(checkpoint);
   } finally {
@@ -40,9 +35,7 @@ export async function cliTokenizer(model: string | undefined): Promise<Tokenizer
 
 /** For commands that compute but do not generate. */
 export const loadCliWeights = (options: WeightOptions, signal: AbortSignal): Promise<LoadedWeights> =>
-  withProgress((progress) =>
-    loadWeights(modelPath(options.model), { ...weightOptions(options), ...progress, signal }),
-  );
+  withProgress((progress) => loadWeights(options.model, { ...weightOptions(options), ...progress, signal }));
 
 /** For conversations. */
 export const loadCli = (options: ModelOptions, signal: AbortSignal): Promise<LoadedGptOss> =>
@@ -85,10 +78,10 @@ function tokenizerIfAny(checkpoint: Checkpoint): Tokenizer | undefined {
 }
 
 function modelOptions(options: ModelOptions): LoadOptions {
-  const { context } = options;
+  const { context, model } = options;
   return {
     ...weightOptions(options),
-    model: modelPath(options.model),
+    ...(model !== undefined && { model }),
     ...(context !== undefined && { contextTokens: context }),
   };
 }

@@ -29,10 +29,13 @@ export interface SamplingFlags {
 }
 
 export const modelOption = (): Option =>
-  new Option("-m, --model <dir>", "folder of a checkpoint, or `embedded` (default: embedded)");
+  new Option(
+    "-m, --model <name>",
+    "20b, 120b, org/name[@revision], ollama:name, a folder or a .gguf file (default: embedded; `gpt-oss models` lists)",
+  );
 
 export const tokenizerOption = (): Option =>
-  new Option("-m, --model <dir>", "take this model's tokenizer (default: o200k_harmony, that of gpt-oss)");
+  new Option("-m, --model <name>", "take this model's tokenizer (default: o200k_harmony, that of gpt-oss)");
 
 export const tokenIdsHelp =
   "JSON array of ids: inline, or a file that holds one; default, and for `-`: stdin";

@@ -8,7 +8,9 @@ import { detokenizeCommand } from "./commands/detokenize.ts";
 import { generateCommand } from "./commands/generate.ts";
 import { infoCommand } from "./commands/info.ts";
 import { logitsCommand } from "./commands/logits.ts";
+import { modelsCommand } from "./commands/models.ts";
 import { parseCommand } from "./commands/parse.ts";
+import { pullCommand } from "./commands/pull.ts";
 import { renderCommand } from "./commands/render.ts";
 import { synthCommand } from "./commands/synth.ts";
 import { tokenizeCommand } from "./commands/tokenize.ts";
@@ -43,6 +45,8 @@ function createProgram(): Command {
     parseCommand(),
     logitsCommand(),
     synthCommand(),
+    pullCommand(),
+    modelsCommand(),
     infoCommand(),
     benchCommand(),
   ];

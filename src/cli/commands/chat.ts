@@ -11,6 +11,7 @@ import {
   type RespondFlags,
   respondOptionsOf,
 } from "../options.ts";
+import { offerToPull } from "../pull.ts";
 import { badArgument } from "../report.ts";
 import { interruptible } from "../terminal.ts";
 
@@ -35,6 +36,7 @@ export const chatCommand = (): Command => {
     const question = words.length > 0 ? words.join(" ") : undefined;
     if (question?.trim() === "") throw badArgument("the question is empty");
     refuseMistypedCommand(question, command);
+    await offerToPull(options.model);
     const settings = { ...respondOptionsOf(options), showReasoning: options.showReasoning === true };
     if (question === undefined) {
       const model = await interruptible((signal) => open(options, signal));

@@ -9,9 +9,9 @@ import {
   parameterCounts,
   shapeNames,
 } from "../../checkpoint/index.ts";
-import { openCheckpoint, readShape } from "../../checkpoint/node/index.ts";
-import { contextBytes, onFirstBackend } from "../../library/node/index.ts";
-import { modelPath, weightOptions } from "../model.ts";
+import { readShape } from "../../checkpoint/node/index.ts";
+import { contextBytes, onFirstBackend, openModel } from "../../library/node/index.ts";
+import { weightOptions } from "../model.ts";
 import { addModelOptions, jsonOption, type ModelOptions } from "../options.ts";
 import { formatBytes, printJson, printLine } from "../terminal.ts";
 
@@ -45,7 +45,7 @@ interface Subject {
 
 async function subjectOf({ model, shape }: Options): Promise<Subject> {
   if (shape !== undefined) return { path: null, layout: null, config: (await readShape(shape)).config };
-  const { path, layout, config, close } = await openCheckpoint(modelPath(model));
+  const { path, layout, config, close } = await openModel(model);
   await close();
   return { path, layout, config };
 }

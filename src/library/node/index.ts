@@ -1,9 +1,15 @@
 export { type BackendName, type BackendOptions, backendNames, onFirstBackend } from "./backends.ts";
 export {
+  type Conversion,
+  type ConversionPlan,
+  type ConvertOptions,
+  convert,
+  type RoundedTensor,
+} from "./convert.ts";
+export {
   embeddedAnnouncement,
   embeddedContextTokens,
   embeddedDefaults,
-  embeddedModelPath,
   isEmbedded,
 } from "./embedded.ts";
 export {
@@ -16,4 +22,5 @@ export {
   type ModelInfo,
 } from "./load.ts";
 export { type LoadedWeights, type LoadWeightsOptions, loadWeights } from "./load-weights.ts";
+export { type ListedModel, listModels, modelPath, openModel } from "./models.ts";
 export { tokenizerOf } from "./tokenizer.ts";

@@ -1,10 +1,10 @@
-// From a folder to weights on a backend: what every command that computes begins with.
+// From a model's name to weights on a backend: what every command that computes begins with.
 
 import type { Backend } from "../../backend/index.ts";
 import type { Checkpoint } from "../../checkpoint/index.ts";
-import { openCheckpoint } from "../../checkpoint/node/index.ts";
 import { type LoadProgress, loadModel, type Model } from "../../model/index.ts";
 import { type BackendOptions, onFirstBackend } from "./backends.ts";
+import { openModel } from "./models.ts";
 
 export interface LoadWeightsOptions extends BackendOptions {
   readonly signal?: AbortSignal;
@@ -21,10 +21,16 @@ export interface LoadedWeights {
   close(): Promise<void>;
 }
 
-/** Errors: those of `openCheckpoint` and of the backend; aborting rejects with the signal's reason. */
-export async function loadWeights(path: string, options: LoadWeightsOptions = {}): Promise<LoadedWeights> {
+/**
+ * Any name of a model, as `load` takes it; none is the embedded one. Errors: those of `openModel` and of the backend;
+ * aborting rejects with the signal's reason.
+ */
+export async function loadWeights(
+  name: string | undefined,
+  options: LoadWeightsOptions = {},
+): Promise<LoadedWeights> {
   const { signal, onProgress, onWarning = warn } = options;
-  const checkpoint = await openCheckpoint(path);
+  const checkpoint = await openModel(name);
   try {
     const load = (backend: Backend): Promise<Model> =>
       loadModel(checkpoint, backend, { ...(signal && { signal }), ...(onProgress && { onProgress }) });

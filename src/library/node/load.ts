@@ -1,4 +1,4 @@
-// `load()`: a folder becomes a model that answers.
+// `load()`: a name becomes a model that answers.
 
 import process from "node:process";
 import type { Backend } from "../../backend/index.ts";
@@ -7,12 +7,16 @@ import { checkpointBytes, type Layout, type ModelConfig } from "../../checkpoint
 import { createEngine, type EnginePlan, type LocalEngine } from "../../engine/index.ts";
 import { cachePlan, type Model } from "../../model/index.ts";
 import { createGptOss, type GptOss, type RespondDefaults } from "../gpt-oss.ts";
-import { embeddedContextTokens, embeddedDefaults, embeddedModelPath, isEmbedded } from "./embedded.ts";
+import { embeddedContextTokens, embeddedDefaults, isEmbedded } from "./embedded.ts";
 import { type LoadedWeights, type LoadWeightsOptions, loadWeights } from "./load-weights.ts";
+import { modelPath } from "./models.ts";
 import { tokenizerOf } from "./tokenizer.ts";
 
 export interface LoadOptions extends LoadWeightsOptions {
-  /** Folder of a checkpoint, in either published layout. Default: the small model in this package. */
+  /**
+   * A folder, a `.gguf` file, or the name of a model that was pulled: `20b`, `openai/gpt-oss-20b`, with a revision
+   * `openai/gpt-oss-20b@main`, `ollama:gpt-oss:20b`. Default: `embedded`, the small model in this package.
+   */
   readonly model?: string;
   /** Room for prompt and answer together, in tokens. Default: all that the model can, as far as memory allows. */
   readonly contextTokens?: number;
@@ -56,11 +60,11 @@ export interface LoadedGptOss extends GptOss {
  * Loads a model: weights onto the fastest backend that works here, with the checkpoint's own tokenizer, or the built-in
  * one for the published models.
  *
- * Errors: `checkpoint/…` for files, `backend/out-of-memory`, `library/no-tokenizer`, `library/bad-option`. Aborting
+ * Errors: `checkpoint/…` for names and files, `backend/out-of-memory`, `library/no-tokenizer`, `library/bad-option`. Aborting
  * rejects with the signal's reason.
  *
  * @example
- * const model = await load({ model: "gpt-oss-20b" });
+ * const model = await load({ model: "20b" });
  * const answer = await model.respond("What is 47 + 85?", { effort: "high" });
  * console.log(answer.text);
  * await model.close();
@@ -84,7 +88,7 @@ export async function load(options: LoadOptions = {}): Promise<LoadedGptOss> {
 
 /** The same without a tokenizer: token ids in, token ids out. */
 export async function loadEngine(options: LoadOptions = {}): Promise<LoadedEngine> {
-  const path = options.model ?? embeddedModelPath;
+  const path = await modelPath(options.model);
   const weights = await loadWeights(path, options);
   const { model, checkpoint, why } = weights;
   try {

@@ -8,7 +8,7 @@ import {
   formatHubName,
   formatOllamaName,
   type HubName,
-  type ModelName,
+  nearNames,
   type OllamaName,
   parseModelName,
 } from "../../names.ts";
@@ -46,12 +46,24 @@ export async function findModel(name: string, variables: Variables = process.env
   }
 }
 
-/** What `pull` would fetch for this name; undefined for what is not on the hub. */
-export function hubNameOf(name: string): HubName | undefined {
-  const parsed: ModelName | undefined = parseModelName(name);
+/**
+ * What `pull` fetches for this name. Throws `checkpoint/unknown-model` for what is not on the hub, with the nearest
+ * published names.
+ */
+export function hubNameOf(name: string): HubName {
+  const parsed = parseModelName(name);
   if (parsed?.kind === "hub") return parsed;
   const choice = parsed?.kind === "short" ? chooseModel(parsed.name, []) : undefined;
-  return choice?.kind === "absent" ? { kind: "hub", repository: choice.repository } : undefined;
+  if (choice?.kind === "absent") return { kind: "hub", repository: choice.repository };
+  const near = nearNames(name, []);
+  const hints = {
+    ollama: `Ollama fetches its own: ollama pull ${name.slice("ollama:".length)}`,
+    near: near.length > 0 ? `near: ${near.join(", ")}` : "pull takes 20b, 120b or org/name, with @revision if need be",
+  };
+  throw new GptOssError("checkpoint/unknown-model", {
+    message: `${quote(name)} is not the name of a model on a hub`,
+    hint: parsed?.kind === "ollama" ? hints.ollama : hints.near,
+  });
 }
 
 async function findInCache(name: HubName, variables: Variables): Promise<string> {

@@ -1,0 +1,48 @@
+import { Command, Option } from "commander";
+import type { PullLayout } from "../../checkpoint/node/index.ts";
+import { jsonOption } from "../options.ts";
+import { pullWithProgress } from "../pull.ts";
+import { printJson, printLine } from "../terminal.ts";
+
+interface Options {
+  readonly layout?: PullLayout;
+  readonly file?: string;
+  readonly json?: true;
+}
+
+/** `gpt-oss pull`: a model from Hugging Face. */
+export const pullCommand = (): Command =>
+  new Command("pull")
+    .summary("download a model from Hugging Face")
+    .description(
+      "Downloads a model into the cache that Python's tools share, and prints its folder. It says first how much disk\n" +
+        "and memory are needed. Interrupted, it continues the next time. HF_HOME, HF_HUB_CACHE, HF_ENDPOINT, HF_TOKEN and\n" +
+        "HF_HUB_OFFLINE mean what they mean to those tools. All other commands work without a network.",
+    )
+    .argument("<model>", "20b, 120b, or org/name, with @revision if need be")
+    .addOption(
+      new Option(
+        "--layout <layout>",
+        "which of the published layouts (default: huggingface, else gguf)",
+      ).choices(["huggingface", "original", "gguf"]),
+    )
+    .option("--file <path>", "of a repository with several GGUF models, this one")
+    .addOption(jsonOption("what was downloaded, and where it lies,"))
+    .action(async (name: string, options: Options) => {
+      const { json, layout, file } = options;
+      const plan = await pullWithProgress(name, { layout, file });
+      if (!json) return printLine(plan.path);
+      const { repository, revision = "main" } = plan.name;
+      const files = plan.files.map(({ path, size, hash }) => ({ path, bytes: size, [hash.kind]: hash.hex }));
+      printJson({
+        model: repository,
+        revision,
+        commit: plan.commit,
+        layout: plan.layout,
+        path: plan.path,
+        bytes: plan.totalBytes,
+        fetchedBytes: plan.missingBytes,
+        memoryBytes: plan.memoryBytes,
+        files,
+      });
+    });
