@@ -40,7 +40,7 @@
       "defines": ["NAPI_CPP_EXCEPTIONS"],
       "dependencies": ["kernels_portable"],
       "conditions": [
-        ["target_arch=='x64'", {"dependencies": ["kernels_avx512vnni"]}]
+        ["target_arch=='x64'", {"dependencies": ["kernels_avx512vbmi", "kernels_avx512vnni"]}]
       ]
     },
     {
@@ -57,10 +57,16 @@
         {
           "target_name": "kernels_avx512vnni",
           "type": "static_library",
-          "sources": ["kernels/avx512vnni/dense8_matvec.cc", "kernels/avx512vnni/mxfp4_matvec.cc",
-                      "kernels/avx512vnni/table.cc"],
+          "sources": ["kernels/avx512vnni/dense8_matvec.cc", "kernels/avx512vnni/table.cc"],
           "cflags": ["<@(kernel_cflags)", "<@(avx512vnni_cflags)"],
           "xcode_settings": {"OTHER_CFLAGS": ["<@(kernel_cflags)", "<@(avx512vnni_cflags)"]}
+        },
+        {
+          "target_name": "kernels_avx512vbmi",
+          "type": "static_library",
+          "sources": ["kernels/avx512vbmi/table.cc"],
+          "cflags": ["<@(kernel_cflags)", "<@(avx512vnni_cflags)", "-mavx512vbmi"],
+          "xcode_settings": {"OTHER_CFLAGS": ["<@(kernel_cflags)", "<@(avx512vnni_cflags)", "-mavx512vbmi"]}
         }
       ]
     }]

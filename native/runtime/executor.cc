@@ -39,6 +39,7 @@ void Executor::abandon() {
 }
 
 void Executor::work() {
+  flush_subnormals();
   std::unique_lock<std::mutex> lock(mutex_);
   for (;;) {
     const auto has_work = [this] { return is_stopping_ || !jobs_.empty(); };

@@ -36,6 +36,16 @@ void spin_until(const Done& done) {
 
 }  // namespace
 
+void flush_subnormals() {
+#if defined(__x86_64__)
+  _mm_setcsr(_mm_getcsr() | 0x8040);  // flush to zero, denormals are zero
+#elif defined(__aarch64__)
+  uint64_t control;
+  __asm__ __volatile__("mrs %0, fpcr" : "=r"(control));
+  __asm__ __volatile__("msr fpcr, %0" : : "r"(control | uint64_t{1} << 24));
+#endif
+}
+
 Pool::Pool(size_t threads) {
   for (size_t i = 1; i < threads; i++) {
     try {
@@ -72,6 +82,7 @@ void Pool::run_erased(Erased job, const void* context) {
 }
 
 void Pool::work(size_t thread) {
+  flush_subnormals();
   uint32_t seen = 0;
   for (;;) {
     seen = wait_for_job(seen);

@@ -13,6 +13,9 @@
 
 namespace gptoss {
 
+/// Makes this thread treat numbers below 1e-38 as zeros, where the processor can: each would cost it a hundred cycles.
+void flush_subnormals();
+
 class Pool {
  public:
   /// The thread that calls `run` is thread 0; `threads - 1` more are started (fewer if the system refuses).

@@ -5,6 +5,7 @@
 namespace gptoss {
 
 #if defined(__x86_64__)
+Kernels avx512vbmi_kernels();
 Kernels avx512vnni_kernels();
 #endif
 Kernels portable_kernels();
@@ -12,6 +13,7 @@ Kernels portable_kernels();
 const std::vector<Variant>& variants() {
   static const std::vector<Variant> all = {
 #if defined(__x86_64__)
+      {avx512vbmi_kernels(), kAvx512 | kAvx512Vnni | kAvx512Vbmi},
       {avx512vnni_kernels(), kAvx512 | kAvx512Vnni},
 #endif
       {portable_kernels(), 0},

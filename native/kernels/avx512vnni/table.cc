@@ -2,6 +2,7 @@
 #include "../generic/elementwise.h"
 #include "../generic/matvec_dense.h"
 #include "../generic/quantize.h"
+#include "mxfp4_matvec.h"
 #include "tables.h"
 
 namespace gptoss {
@@ -10,7 +11,7 @@ Kernels avx512vnni_kernels() {
   Kernels k = {};
   k.name = "avx512vnni";
   k.description = "AVX-512 with VNNI";
-  k.matvec_mxfp4 = kAvx512VnniMatvecMxfp4;
+  k.matvec_mxfp4 = kMatvecMxfp4;
   k.matvec_dense8 = kAvx512VnniMatvecDense8;
   k.matvec_bf16 = kMatvecBf16;
   k.matvec_f32 = kMatvecF32;

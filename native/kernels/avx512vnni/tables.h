@@ -1,4 +1,4 @@
-// Constants that several kernels of this folder load, and the tables that they fill together.
+// Constants that several kernels of this folder load, and the tables that they fill.
 
 #pragma once
 
@@ -26,7 +26,6 @@ static inline __m512i kScaleSpread() {
 
 }  // namespace
 
-extern const Matvec<Mxfp4> kAvx512VnniMatvecMxfp4;
 extern const Matvec<Dense8> kAvx512VnniMatvecDense8;
 
 }  // namespace gptoss

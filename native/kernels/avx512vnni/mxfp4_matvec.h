@@ -5,7 +5,6 @@
 
 #include <immintrin.h>
 
-#include "../kernels.h"
 #include "tables.h"
 
 namespace gptoss {
@@ -61,11 +60,19 @@ inline __m512 block_scales(uint32_t exponents) {
   return _mm512_castsi512_ps(_mm512_slli_epi32(spread, 23));
 }
 
+/// The values of the low nibble of each byte.
+inline __m512i nibble_values(__m512i bytes) {
+#ifdef __AVX512VBMI__
+  // vpermb looks at 6 bits; the table repeats, so that the 2 above the nibble do not matter.
+  return _mm512_permutexvar_epi8(bytes, kNibbleValues());
+#else
+  return _mm512_shuffle_epi8(kNibbleValues(), _mm512_and_si512(bytes, _mm512_set1_epi8(15)));
+#endif
+}
+
 template <size_t V>
 inline void multiply(__m512i bytes, __m512 scale, const Group* const* groups, size_t g, __m512* acc) {
-  const __m512i table = kNibbleValues(), mask = _mm512_set1_epi8(15);
-  const __m512i even = _mm512_shuffle_epi8(table, _mm512_and_si512(bytes, mask));
-  const __m512i odd = _mm512_shuffle_epi8(table, _mm512_and_si512(_mm512_srli_epi16(bytes, 4), mask));
+  const __m512i even = nibble_values(bytes), odd = nibble_values(_mm512_srli_epi16(bytes, 4));
   for (size_t v = 0; v < V; v++) {
     const Group& x = groups[v][g];
     __m512i sum = _mm512_load_si512(x.start);
@@ -116,8 +123,7 @@ void run(const Mxfp4& weights, size_t first, size_t last, const void* const* act
   }
 }
 
+constexpr Matvec<Mxfp4> kMatvecMxfp4 = {1, activation_bytes, kBlockCols, prepare, run};
+
 }  // namespace
-
-extern const Matvec<Mxfp4> kAvx512VnniMatvecMxfp4 = {1, activation_bytes, kBlockCols, prepare, run};
-
 }  // namespace gptoss

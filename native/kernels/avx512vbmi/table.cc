@@ -1,0 +1,17 @@
+// AVX-512 VNNI with byte permutes (VBMI, from Ice Lake and Zen 4 on): MXFP4 needs two instructions less.
+
+#include "../avx512vnni/mxfp4_matvec.h"
+
+namespace gptoss {
+
+Kernels avx512vnni_kernels();
+
+Kernels avx512vbmi_kernels() {
+  Kernels k = avx512vnni_kernels();
+  k.name = "avx512vbmi";
+  k.description = "AVX-512 with VNNI and VBMI";
+  k.matvec_mxfp4 = kMatvecMxfp4;
+  return k;
+}
+
+}  // namespace gptoss
