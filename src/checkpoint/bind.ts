@@ -1,9 +1,11 @@
 // Finds every tensor of the inventory among the tensors of the files, whatever the layout, and checks dtype and shape.
 
 import { type DType, GptOssError, type TensorView } from "../base/index.ts";
-import type { Layout } from "./checkpoint.ts";
+import { unquantisedExpertViews } from "./bf16-experts.ts";
+import type { SafetensorsLayout } from "./checkpoint.ts";
 import type { ModelConfig } from "./config.ts";
-import { type StoredTensor, storedTensors } from "./inventory.ts";
+import { type ExpertStorage, type StoredTensor, storedTensors } from "./inventory.ts";
+import type { OnRounding } from "./numbers/rounding.ts";
 import { formatShape, quote } from "./quote.ts";
 import type { CollectedTensors } from "./safetensors/collect.ts";
 import { rowsOf } from "./tensor-views.ts";
@@ -11,7 +13,9 @@ import { rowsOf } from "./tensor-views.ts";
 export interface StoredTensors extends CollectedTensors {
   /** What to call the checkpoint in errors. */
   readonly name: string;
-  readonly layout: Layout;
+  readonly layout: SafetensorsLayout;
+  /** Told when experts that are not MXFP4 are rounded to it. */
+  readonly onRounding?: OnRounding | undefined;
 }
 
 /** Dense tensors are published as BF16, but fine-tunes come in other floats. MXFP4 has one form. */
@@ -25,7 +29,7 @@ const accepted: Readonly<Record<DType, readonly DType[]>> = {
 
 /** → every tensor of a model of this config by its Hugging Face name. */
 export function bindTensors(config: ModelConfig, stored: StoredTensors): ReadonlyMap<string, TensorView> {
-  const expected = storedTensors(config, stored.layout);
+  const expected = storedTensors(config, stored.layout, expertStorage(stored));
   refuseMissing(expected, stored);
   refuseMoreLayers(config, stored);
   const bound = new Map<string, TensorView>();
@@ -34,11 +38,22 @@ export function bindTensors(config: ModelConfig, stored: StoredTensors): Readonl
     checkKind(tensor, view?.dtype ?? stored.unreadable.get(tensor.name), stored);
     if (view) bindOne(tensor, view, { stored, bound });
   }
+  for (const view of [...bound.values()]) {
+    if (!/\.experts\.(gate_up|down)_proj$/.test(view.name)) continue;
+    bound.delete(view.name);
+    for (const part of unquantisedExpertViews(view, stored.onRounding)) bound.set(part.name, part);
+  }
   return bound;
 }
 
+/** Transformers writes fine-tuned experts as `gate_up_proj` in BF16, in place of `gate_up_proj_blocks` and `_scales`. */
+function expertStorage({ tensors, layout }: StoredTensors): ExpertStorage {
+  const isUnquantised = layout === "huggingface" && tensors.has("model.layers.0.mlp.experts.gate_up_proj");
+  return isUnquantised ? "bf16" : "mxfp4";
+}
+
 /** The layout whose names these are. */
-export function layoutOf(tensors: ReadonlyMap<string, TensorView>): Layout {
+export function layoutOf(tensors: ReadonlyMap<string, TensorView>): SafetensorsLayout {
   return tensors.has("embedding.weight") ? "original" : "huggingface";
 }
 
@@ -75,13 +90,9 @@ function refuseMissing(expected: readonly StoredTensor[], stored: StoredTensors)
   if (missing.length === 0) return;
   const [first] = missing;
   const others = missing.length > 1 ? ` and ${missing.length - 1} more` : "";
-  // Transformers writes fine-tuned experts as `gate_up_proj` in BF16, in place of `gate_up_proj_blocks` and `_scales`.
-  const isDequantised = stored.tensors.has(first.replace(/_(blocks|scales)$/, "")) && /_blocks$/.test(first);
   throw new GptOssError("checkpoint/missing-tensor", {
     message: `${stored.name}: tensor ${quote(first)}${others} missing, ${expected.length} expected`,
-    hint: isDequantised
-      ? "its experts are not quantised, and only MXFP4 experts can be run"
-      : "a file is missing, or config.json is that of another model",
+    hint: "a file is missing, or config.json is that of another model",
   });
 }
 

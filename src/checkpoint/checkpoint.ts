@@ -2,9 +2,12 @@
 
 import type { TensorView } from "../base/index.ts";
 import type { ModelConfig } from "./config.ts";
+import type { GgufVocabulary } from "./gguf/vocabulary.ts";
 
+/** A published layout of safetensors files. */
+export type SafetensorsLayout = "huggingface" | "original";
 /** A published layout. */
-export type Layout = "huggingface" | "original";
+export type Layout = SafetensorsLayout | "gguf";
 
 export interface Checkpoint {
   readonly path: string;
@@ -13,11 +16,15 @@ export interface Checkpoint {
   /**
    * A tensor by its Hugging Face name (`model.layers.3.self_attn.q_proj.weight`), whatever the file calls it; the
    * original layout's fused qkv is given as three views on rows of it. Dtype and shape were checked when it was opened.
+   * Experts are MXFP4 as safetensors files have it; those that a GGUF file or a fine-tune stores otherwise are rearranged
+   * or rounded when they are read.
    */
   tensor(name: string): TensorView;
-  /** Every tensor, by the file's own names. */
+  /** Every tensor, by the file's own names; of GGUF files, by Hugging Face names and as it is read. */
   readonly files: readonly TensorView[];
   /** The text of `tokenizer.json`, where the checkpoint has one. */
   readonly tokenizerJson: string | undefined;
+  /** The token lists of a GGUF file, which it has in place of a `tokenizer.json`. Decoded when first asked for. */
+  readonly vocabulary?: GgufVocabulary | undefined;
   close(): Promise<void>;
 }

@@ -2,6 +2,7 @@ import { GptOssError } from "../base/index.ts";
 import { bindTensors, layoutOf } from "./bind.ts";
 import type { Checkpoint } from "./checkpoint.ts";
 import type { JsonFile } from "./json.ts";
+import type { OnRounding } from "./numbers/rounding.ts";
 import { parseConfig } from "./parse-config.ts";
 import { quote } from "./quote.ts";
 import type { CollectedTensors } from "./safetensors/collect.ts";
@@ -13,6 +14,8 @@ export interface CheckpointParts extends CollectedTensors {
   readonly config: JsonFile;
   readonly generationConfig: JsonFile | undefined;
   readonly tokenizer: JsonFile | undefined;
+  /** Told when experts that are not MXFP4 are rounded to it. */
+  readonly onRounding?: OnRounding | undefined;
   close(): Promise<void>;
 }
 

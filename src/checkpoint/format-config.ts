@@ -1,11 +1,16 @@
 // ModelConfig → config.json and generation_config.json as published. What parse-config.ts reads back is the same config.
 
-import type { Layout } from "./checkpoint.ts";
+import type { SafetensorsLayout } from "./checkpoint.ts";
 import type { ModelConfig } from "./config.ts";
+import type { ExpertStorage } from "./inventory.ts";
 
 /** The text of `config.json`, with the layout's own spelling. */
-export function formatConfig(config: ModelConfig, layout: Layout): string {
-  const fields = layout === "huggingface" ? huggingFaceFields(config) : originalFields(config);
+export function formatConfig(
+  config: ModelConfig,
+  layout: SafetensorsLayout,
+  experts: ExpertStorage = "mxfp4",
+): string {
+  const fields = layout === "huggingface" ? huggingFaceFields(config, experts) : originalFields(config);
   return `${JSON.stringify(fields, undefined, 2)}\n`;
 }
 
@@ -25,7 +30,7 @@ function hasHarmonyVocabulary(config: ModelConfig): boolean {
   return config.vocabularySize === 201088;
 }
 
-function huggingFaceFields(config: ModelConfig): object {
+function huggingFaceFields(config: ModelConfig, experts: ExpertStorage): object {
   return {
     architectures: ["GptOssForCausalLM"],
     attention_bias: true,
@@ -48,15 +53,7 @@ function huggingFaceFields(config: ModelConfig): object {
     num_local_experts: config.experts,
     output_router_logits: false,
     ...(hasHarmonyVocabulary(config) && { pad_token_id: 199999 }),
-    quantization_config: {
-      modules_to_not_convert: [
-        "model.layers.*.self_attn",
-        "model.layers.*.mlp.router",
-        "model.embed_tokens",
-        "lm_head",
-      ],
-      quant_method: "mxfp4",
-    },
+    ...(experts === "mxfp4" && { quantization_config: quantizationConfig }),
     rms_norm_eps: config.rmsNormEpsilon,
     rope_scaling: ropeScaling(config),
     rope_theta: config.rope.theta,
@@ -64,10 +61,21 @@ function huggingFaceFields(config: ModelConfig): object {
     sliding_window: config.slidingWindow,
     swiglu_limit: config.swigluLimit,
     tie_word_embeddings: false,
+    ...(experts === "bf16" && { torch_dtype: "bfloat16" }),
     use_cache: true,
     vocab_size: config.vocabularySize,
   };
 }
+
+const quantizationConfig = {
+  modules_to_not_convert: [
+    "model.layers.*.self_attn",
+    "model.layers.*.mlp.router",
+    "model.embed_tokens",
+    "lm_head",
+  ],
+  quant_method: "mxfp4",
+};
 
 /**
  * The reference's keys. Where a model deviates from what the reference takes for granted, a key that it does not know

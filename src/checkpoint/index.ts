@@ -1,8 +1,9 @@
 export { type ByteSource, bytesSource } from "./byte-source.ts";
-export type { Checkpoint, Layout } from "./checkpoint.ts";
+export type { Checkpoint, Layout, SafetensorsLayout } from "./checkpoint.ts";
 export { type CheckpointFilesOptions, checkpointFiles } from "./checkpoint-files.ts";
 export type { ModelConfig, RopeConfig } from "./config.ts";
-export { type ToGgufOptions, toGguf } from "./convert/to-gguf.ts";
+export { type ConvertedFilesOptions, convertedFiles } from "./convert/converted-files.ts";
+export { type DenseFormat, type ToGgufOptions, toGguf } from "./convert/to-gguf.ts";
 export {
   bytesReadPerToken,
   cacheBytes,
@@ -14,8 +15,17 @@ export {
 export { type CheckpointParts, createCheckpoint } from "./create-checkpoint.ts";
 export { type FileStream, type NamedFile, safetensorsFile, textFile } from "./file-stream.ts";
 export { formatConfig, formatGenerationConfig } from "./format-config.ts";
-export type { GgufVocabulary } from "./gguf/metadata.ts";
-export { inventory, type Part, type StoredTensor, storedTensors, type TensorSpec } from "./inventory.ts";
+export { type CollectedGguf, collectGguf } from "./gguf/collect.ts";
+export { createGgufCheckpoint, type GgufParts } from "./gguf/create-gguf-checkpoint.ts";
+export { type GgufVocabulary, ggufTokenTypes } from "./gguf/vocabulary.ts";
+export {
+  type ExpertStorage,
+  inventory,
+  type Part,
+  type StoredTensor,
+  storedTensors,
+  type TensorSpec,
+} from "./inventory.ts";
 export type { JsonFile } from "./json.ts";
 export {
   describeNames,
@@ -25,6 +35,7 @@ export {
   nearNames,
   parseModelName,
 } from "./names.ts";
+export { addRoundings, type OnRounding, type Rounding } from "./numbers/rounding.ts";
 export { parseConfig } from "./parse-config.ts";
 export { type CollectedTensors, collectTensors } from "./safetensors/collect.ts";
 export { type ShapeName, shapeNames, shapes } from "./shapes.ts";

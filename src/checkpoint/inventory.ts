@@ -2,7 +2,7 @@
 // This list is the one source for opening, synthesising, converting, verifying and describing checkpoints.
 
 import { bytesPerElement, type DType, elementCount } from "../base/index.ts";
-import type { Layout } from "./checkpoint.ts";
+import type { SafetensorsLayout } from "./checkpoint.ts";
 import type { ModelConfig } from "./config.ts";
 
 /** What a tensor belongs to, as people count parameters. */
@@ -39,10 +39,18 @@ export function inventory(config: ModelConfig): readonly TensorSpec[] {
   ];
 }
 
+/** How experts are stored: as published, or as Transformers saves them after fine-tuning. */
+export type ExpertStorage = "mxfp4" | "bf16";
+
 /** The same tensors as the given layout stores them: one for one, or with q, k and v fused. */
-export function storedTensors(config: ModelConfig, layout: Layout): readonly StoredTensor[] {
+export function storedTensors(
+  config: ModelConfig,
+  layout: SafetensorsLayout,
+  experts: ExpertStorage = "mxfp4",
+): readonly StoredTensor[] {
   const groups = new Map<string, TensorSpec[]>();
-  for (const tensor of inventory(config)) {
+  const specs = inventory(config);
+  for (const tensor of experts === "bf16" ? specs.flatMap(unquantised) : specs) {
     const name = layout === "original" ? tensor.original.name : tensor.name;
     const members = groups.get(name);
     if (members) members.push(tensor);
@@ -55,6 +63,18 @@ export function storedTensors(config: ModelConfig, layout: Layout): readonly Sto
     const byteLength = elementCount(shape) * bytesPerElement[first.dtype];
     return { name, dtype: first.dtype, shape, byteLength, members };
   });
+}
+
+/**
+ * Experts in BF16 are one tensor under the name without `_blocks`, and transposed, `[E, cols, rows]`: Transformers
+ * multiplies from the other side.
+ */
+function unquantised(tensor: TensorSpec): TensorSpec[] {
+  if (tensor.name.endsWith("_scales")) return [];
+  if (!tensor.name.endsWith("_blocks")) return [tensor];
+  const [experts, rows, blocksPerRow] = tensor.shape;
+  const name = tensor.name.slice(0, -"_blocks".length);
+  return [{ ...tensor, name, dtype: "BF16", shape: [experts, blocksPerRow * 32, rows] }];
 }
 
 function layerInventory(config: ModelConfig, layer: number): TensorSpec[] {

@@ -11,45 +11,47 @@ const complaint: Complaint = {
   hint: "the file is damaged or not that of a gpt-oss model; fetch it again",
 };
 
-// Far above any model of this family; they keep sums of sizes exact and a hostile config from filling the memory.
-const maxLayers = 1024;
-const maxExperts = 4096;
-const maxWidth = 2 ** 17;
-const maxHeads = 4096;
-const maxHeadDim = 1024;
-const maxVocabulary = 2 ** 23;
-const maxContext = 2 ** 30;
+/** Far above any model of this family; they keep sums of sizes exact and a hostile config from filling the memory. */
+export const configLimits = {
+  layers: 1024,
+  experts: 4096,
+  width: 2 ** 17,
+  heads: 4096,
+  headDim: 1024,
+  vocabulary: 2 ** 23,
+  context: 2 ** 30,
+} as const;
 
 /** Values that share one MXFP4 scale: expert matrices are stored in such blocks along their input dimension. */
-const blockValues = 32;
+export const blockValues = 32;
 
 /** Parses `config.json` in either spelling; every error is `checkpoint/bad-config` and names file, field and value. */
 export function parseConfig(file: JsonFile, generationConfig?: JsonFile): ModelConfig {
   const fields = fieldsOf(file.name, parseJsonObject(file, complaint), complaint);
   refuseOtherArchitectures(fields);
 
-  const layers = fields.integer(["num_hidden_layers"], { min: 1, max: maxLayers });
-  const experts = fields.integer(["num_local_experts", "num_experts"], { min: 1, max: maxExperts });
-  const heads = fields.integer(["num_attention_heads"], { min: 1, max: maxHeads });
+  const layers = fields.integer(["num_hidden_layers"], { min: 1, max: configLimits.layers });
+  const experts = fields.integer(["num_local_experts", "num_experts"], { min: 1, max: configLimits.experts });
+  const heads = fields.integer(["num_attention_heads"], { min: 1, max: configLimits.heads });
   const kvHeads = fields.integer(["num_key_value_heads"], { min: 1, max: heads });
   if (heads % kvHeads !== 0)
     fields.refuse("num_key_value_heads", `a divisor of num_attention_heads, ${heads}`);
-  const vocabularySize = fields.integer(["vocab_size"], { min: 1, max: maxVocabulary });
+  const vocabularySize = fields.integer(["vocab_size"], { min: 1, max: configLimits.vocabulary });
   const { contextLength, ...rope } = parseRope(fields);
 
   return {
     layers,
-    hiddenSize: multiple(fields, "hidden_size", { of: blockValues, max: maxWidth }),
-    intermediateSize: multiple(fields, "intermediate_size", { of: blockValues, max: maxWidth }),
+    hiddenSize: multiple(fields, "hidden_size", { of: blockValues, max: configLimits.width }),
+    intermediateSize: multiple(fields, "intermediate_size", { of: blockValues, max: configLimits.width }),
     experts,
     expertsPerToken: fields.integer(["num_experts_per_tok", "experts_per_token"], { min: 1, max: experts }),
     heads,
     kvHeads,
     // Even: rotation pairs element i with element i + headDim / 2.
-    headDim: multiple(fields, "head_dim", { of: 2, max: maxHeadDim }),
+    headDim: multiple(fields, "head_dim", { of: 2, max: configLimits.headDim }),
     vocabularySize,
     contextLength,
-    slidingWindow: fields.integer(["sliding_window"], { min: 1, max: maxContext }),
+    slidingWindow: fields.integer(["sliding_window"], { min: 1, max: configLimits.context }),
     slides: parseLayerTypes(fields, layers),
     // Defaults for what the original layout does not say, and early Hugging Face files neither (swiglu_limit):
     // gpt_oss/torch/model.py RMSNorm eps and swiglu limit.
@@ -102,16 +104,16 @@ function parseRope(fields: Fields): RopeConfig & { readonly contextLength: numbe
     fields.refuse(nested ? "beta_fast" : "rope_ntk_beta", `more than ${rope.betaSlow}`);
   const contextLength = fields.integer(["max_position_embeddings"], {
     min: 1,
-    max: maxContext,
+    max: configLimits.context,
     // The original layout has no such field; its models were trained up to here.
-    fallback: Math.min(maxContext, Math.round(rope.originalContextLength * rope.factor)),
+    fallback: Math.min(configLimits.context, Math.round(rope.originalContextLength * rope.factor)),
   });
   return { ...rope, contextLength };
 }
 
 const beta = { min: 1e-3, max: 1e6 };
 const factor = { min: 1, max: 1e6 };
-const original = { min: 1, max: maxContext };
+const original = { min: 1, max: configLimits.context };
 
 /** Hugging Face: an object, with theta inside it (`rope_parameters`) or beside it (`rope_scaling`). */
 function nestedRope(fields: Fields, nested: Fields, theta: { min: number; max: number }): RopeConfig {

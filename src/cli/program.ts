@@ -4,6 +4,7 @@ import { readFileSync } from "node:fs";
 import { Command } from "commander";
 import { benchCommand } from "./commands/bench.ts";
 import { chatCommand } from "./commands/chat.ts";
+import { convertCommand } from "./commands/convert.ts";
 import { detokenizeCommand } from "./commands/detokenize.ts";
 import { generateCommand } from "./commands/generate.ts";
 import { infoCommand } from "./commands/info.ts";
@@ -45,6 +46,7 @@ function createProgram(): Command {
     parseCommand(),
     logitsCommand(),
     synthCommand(),
+    convertCommand(),
     pullCommand(),
     modelsCommand(),
     infoCommand(),

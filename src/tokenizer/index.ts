@@ -2,3 +2,4 @@ export { spellingOfBytes } from "./byte-level.ts";
 export { o200kHarmony } from "./o200k-harmony.ts";
 export type { MergeList, SpecialTokens, StreamDecoder, TokenId, Tokenizer } from "./tokenizer.ts";
 export { tokenizerFromJson } from "./tokenizer-json.ts";
+export { type TokenKind, type TokenLists, tokenizerJsonOf, tokenListsOf } from "./vocabulary-json.ts";

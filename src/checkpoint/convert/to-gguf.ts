@@ -1,24 +1,36 @@
 // A checkpoint → the bytes of a GGUF file, streamed: a few megabytes are in memory at a time. MXFP4 keeps every bit;
-// large dense tensors become BF16 (unchanged) or Q8_0, small ones F32, as llama.cpp's own converter decides.
+// large dense tensors become BF16 or Q8_0, small ones F32, as llama.cpp's own converter decides.
 
-import { elementCount, GptOssError, type TensorView } from "../../base/index.ts";
+import { bytesPerElement, type TensorView } from "../../base/index.ts";
 import type { Checkpoint } from "../checkpoint.ts";
 import type { FileStream } from "../file-stream.ts";
+import { decodeBlocks } from "../gguf/decode.ts";
 import { encodeGgufHeader } from "../gguf/encode-header.ts";
+import { encodeQ8 } from "../gguf/encode-q8.ts";
 import { alignUp, type GgmlType, type GgufTensorInfo, ggmlByteLength } from "../gguf/format.ts";
-import { type GgufVocabulary, ggufMetadata } from "../gguf/metadata.ts";
-import { ggufName } from "../gguf/names.ts";
-import { bf16ToF32Bytes, bf16ToQ8, mxfp4ToGguf, strided } from "../gguf/repack.ts";
-import { inventory } from "../inventory.ts";
+import { ggufMetadata } from "../gguf/metadata.ts";
+import { expertNames, ggufNames, splitLayer } from "../gguf/names.ts";
+import { mxfp4ToGguf } from "../gguf/repack.ts";
+import type { GgufVocabulary } from "../gguf/vocabulary.ts";
+import { type ExpertStorage, inventory } from "../inventory.ts";
+import { decodeMxfp4 } from "../numbers/mxfp4.ts";
+import { measureRounding, type OnRounding } from "../numbers/rounding.ts";
+import { bytesOf, floatsOf } from "../numbers/rows.ts";
+import { bf16View } from "./bf16-view.ts";
 
 /** Bytes of a source tensor that are converted at once. */
-const chunkBytes = 8 << 20;
+const chunkBytes = 2 ** 22;
+
+/** How attention, embedding and unembedding are stored. */
+export type DenseFormat = "bf16" | "q8_0";
 
 export interface ToGgufOptions {
   /** `general.name`: what programs call the model. */
   readonly name: string;
-  /** Storage of attention, embedding and unembedding. */
-  readonly dense: "BF16" | "Q8_0";
+  readonly dense: DenseFormat;
+  readonly experts: ExpertStorage;
+  /** Told of every piece that lost something. */
+  readonly onRounding?: OnRounding | undefined;
 }
 
 interface PlannedTensor {
@@ -32,10 +44,9 @@ export function toGguf(
   vocabulary: GgufVocabulary,
   options: ToGgufOptions,
 ): FileStream {
-  const tensors = planTensors(checkpoint, options.dense);
-  const metadata = ggufMetadata(checkpoint.config, vocabulary, options);
+  const tensors = planTensors(checkpoint, options);
   const { header, dataBytes } = encodeGgufHeader(
-    metadata,
+    ggufMetadata(checkpoint.config, vocabulary, options),
     tensors.map((tensor) => tensor.info),
   );
   return {
@@ -52,100 +63,98 @@ export function toGguf(
   };
 }
 
-function planTensors(checkpoint: Checkpoint, dense: "BF16" | "Q8_0"): PlannedTensor[] {
+function planTensors(checkpoint: Checkpoint, options: ToGgufOptions): PlannedTensor[] {
   return inventory(checkpoint.config).flatMap(({ name, shape }): PlannedTensor[] => {
     if (name.endsWith("_scales")) return []; // written with their blocks
-    if (name.endsWith("_blocks")) return planExperts(checkpoint, name.slice(0, -"_blocks".length));
-    if (name.endsWith("gate_up_proj_bias")) return planGateUpBias(checkpoint.tensor(name));
-    const isLarge = shape.length === 2 && !name.includes(".router.") && !name.includes(".experts.");
-    return [planDense(checkpoint.tensor(name), name, isLarge ? dense : "F32")];
+    if (name.endsWith("_blocks"))
+      return planExperts(checkpoint, name.slice(0, -"_blocks".length), options.experts);
+    const view = checkpoint.tensor(name);
+    if (name.endsWith("gate_up_proj_bias")) return planGateUpBias(view);
+    const isMatrix = shape.length === 2 && !name.includes(".router.") && !name.includes(".experts.");
+    if (!isMatrix) return [plan(view, "F32", toF32(view))];
+    const blocksFit = shape[shape.length - 1] % 32 === 0;
+    if (options.dense === "q8_0" && blocksFit) return [plan(view, "Q8_0", toQ8(view, options.onRounding))];
+    return [plan(bf16View(view, options.onRounding), "BF16", same)];
   });
 }
 
-function planDense(view: TensorView, name: string, wanted: GgmlType): PlannedTensor {
-  requireBf16(view);
-  const blockFits = view.shape[view.shape.length - 1] % 32 === 0;
-  const type = wanted === "Q8_0" && !blockFits ? "BF16" : wanted;
-  const to = ggufName(name);
-  if (to === undefined) throw unknownName(name);
+type Convert = (bytes: Uint8Array) => Uint8Array;
+
+const same: Convert = (bytes) => bytes;
+const toF32 =
+  ({ dtype }: TensorView): Convert =>
+  (bytes) =>
+    bytesOf(floatsOf(dtype, bytes));
+const toQ8 =
+  ({ name, dtype }: TensorView, onRounding: OnRounding | undefined): Convert =>
+  (bytes) => {
+    const exact = floatsOf(dtype, bytes);
+    const encoded = encodeQ8(exact);
+    onRounding?.(measureRounding(name, "q8_0", { exact, stored: decodeBlocks("Q8_0", encoded) }));
+    return encoded;
+  };
+
+/** A tensor that is stored one for one. */
+function plan(view: TensorView, type: GgmlType, convert: Convert): PlannedTensor {
   return {
-    info: { name: to, type, shape: view.shape },
-    chunks: () =>
-      convertChunks(view, 64, type === "F32" ? bf16ToF32Bytes : type === "Q8_0" ? bf16ToQ8 : same),
+    info: { name: ggufName(view.name), type, shape: view.shape },
+    chunks: () => stream(view, convert),
   };
 }
 
-/** One MXFP4 tensor of the checkpoint: gate_up becomes two, its alternating rows taken apart. */
-function planExperts(checkpoint: Checkpoint, prefix: string): PlannedTensor[] {
-  const blocks = checkpoint.tensor(`${prefix}_blocks`);
-  const scales = checkpoint.tensor(`${prefix}_scales`);
+/** One expert matrix: gate_up becomes two, its alternating rows taken apart. */
+function planExperts(checkpoint: Checkpoint, matrix: string, storage: ExpertStorage): PlannedTensor[] {
+  const blocks = checkpoint.tensor(`${matrix}_blocks`);
+  const scales = checkpoint.tensor(`${matrix}_scales`);
   const [experts, rows, blocksPerRow] = scales.shape;
-  const plan = (name: string, first: number, stride: number): PlannedTensor => ({
-    info: { name, type: "MXFP4", shape: [experts, rows / stride, blocksPerRow * 32] },
+  const part = (name: string, first: number, stride: number): PlannedTensor => ({
+    info: {
+      name,
+      type: storage === "mxfp4" ? "MXFP4" : "BF16",
+      shape: [experts, rows / stride, blocksPerRow * 32],
+    },
     async *chunks() {
       const rowsAtOnce = Math.max(1, Math.floor(chunkBytes / (blocksPerRow * 17 * stride))) * stride;
+      const step = { blocksPerRow, first, stride };
       for (let row = 0; row < experts * rows; row += rowsAtOnce) {
         const block = row * blocksPerRow;
         const end = Math.min(row + rowsAtOnce, experts * rows) * blocksPerRow;
-        const [someBlocks, someScales] = await Promise.all([
-          blocks.read(block * 16, end * 16),
-          scales.read(block, end),
-        ]);
-        yield mxfp4ToGguf(someBlocks, someScales, { blocksPerRow, first, stride });
+        const [b, s] = await Promise.all([blocks.read(block * 16, end * 16), scales.read(block, end)]);
+        if (storage === "mxfp4") yield mxfp4ToGguf(b, s, step);
+        else yield bytesOf(decodeMxfp4({ blocks: b, scales: s }, step));
       }
     },
   });
-  if (!prefix.endsWith("gate_up_proj")) {
-    const name = ggufName(prefix);
-    if (name === undefined) throw unknownName(prefix);
-    return [plan(name, 0, 1)];
-  }
-  const layer = layerOf(prefix);
-  return [plan(`blk.${layer}.ffn_gate_exps.weight`, 0, 2), plan(`blk.${layer}.ffn_up_exps.weight`, 1, 2)];
+  const inLayer = (name: string): string => `blk.${splitLayer(matrix).layer}.${name}.weight`;
+  if (matrix.endsWith("down_proj")) return [part(inLayer(expertNames.down), 0, 1)];
+  return [part(inLayer(expertNames.gate), 0, 2), part(inLayer(expertNames.up), 1, 2)];
 }
 
 function planGateUpBias(view: TensorView): PlannedTensor[] {
-  requireBf16(view);
   const [experts, rows] = view.shape;
-  const plan = (part: "gate" | "up", first: number): PlannedTensor => ({
-    info: {
-      name: `blk.${layerOf(view.name)}.ffn_${part}_exps.bias`,
-      type: "F32",
-      shape: [experts, rows / 2],
-    },
-    chunks: () => convertChunks(view, 4, (bytes) => bf16ToF32Bytes(strided(bytes, 2, { first, stride: 2 }))),
+  const inLayer = (name: string): string => `blk.${splitLayer(view.name).layer}.${name}.bias`;
+  const part = (name: string, first: number): PlannedTensor => ({
+    info: { name: inLayer(name), type: "F32", shape: [experts, rows / 2] },
+    chunks: () =>
+      stream(view, (bytes) => {
+        const both = floatsOf(view.dtype, bytes);
+        return bytesOf(Float32Array.from({ length: both.length / 2 }, (_, i) => both[2 * i + first]));
+      }),
   });
-  return [plan("gate", 0), plan("up", 1)];
+  return [part(expertNames.gate, 0), part(expertNames.up, 1)];
 }
 
-/** Streams a view through `convert`; chunk sizes are multiples of `unitBytes`. */
-async function* convertChunks(
-  view: TensorView,
-  unitBytes: number,
-  convert: (bytes: Uint8Array) => Uint8Array,
-): AsyncGenerator<Uint8Array> {
-  const step = Math.floor(chunkBytes / unitBytes) * unitBytes;
-  for (let start = 0; start < view.byteLength; start += step) {
+/** Chunks are whole Q8_0 blocks, and pairs of biases. */
+async function* stream(view: TensorView, convert: Convert): AsyncGenerator<Uint8Array> {
+  const unit = 32 * bytesPerElement[view.dtype];
+  const step = Math.floor(chunkBytes / unit) * unit;
+  for (let start = 0; start < view.byteLength; start += step)
     yield convert(await view.read(start, Math.min(start + step, view.byteLength)));
-  }
 }
 
-const same = (bytes: Uint8Array): Uint8Array => bytes;
-
-function layerOf(name: string): string {
-  const match = /^model\.layers\.(\d+)\./.exec(name);
-  if (!match) throw unknownName(name);
-  return match[1];
-}
-
-function requireBf16(view: TensorView): void {
-  if (view.dtype === "BF16") return;
-  throw new GptOssError("checkpoint/wrong-dtype", {
-    message: `${view.name} is ${view.dtype} ${elementCount(view.shape)} values; converting to GGUF expects BF16`,
-    hint: "convert a checkpoint as published: MXFP4 experts, everything else BF16",
-  });
-}
-
-function unknownName(name: string): GptOssError {
-  return new GptOssError("checkpoint/bad-tensor", { message: `${name} has no name in GGUF files` });
+/** The name under which a tensor is written; the experts' are made where they are planned. */
+function ggufName(name: string): string {
+  const { layer, rest } = splitLayer(name);
+  if (rest === "mlp.experts.down_proj_bias") return `blk.${layer}.${expertNames.down}.bias`;
+  return ggufNames(name)[0];
 }

@@ -1,5 +1,6 @@
 // Metadata and tensor list → the bytes before a GGUF file's data section.
 
+import { numberBytes } from "./cursor.ts";
 import {
   alignUp,
   type GgufNumberType,
@@ -64,17 +65,6 @@ function writeValue(out: GrowingBytes, value: GgufValue): void {
       out.number(value.type, value.value);
   }
 }
-
-const numberBytes: Readonly<Record<GgufNumberType, number>> = {
-  u8: 1,
-  i8: 1,
-  u16: 2,
-  i16: 2,
-  u32: 4,
-  i32: 4,
-  f32: 4,
-  f64: 8,
-};
 
 class GrowingBytes {
   #bytes = new Uint8Array(1 << 16);

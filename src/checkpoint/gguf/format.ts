@@ -6,12 +6,16 @@ export const ggufVersion = 3;
 /** Where the data section and each tensor in it begin, unless `general.alignment` says otherwise. */
 export const ggufAlignment = 32;
 
-/** A metadata value with the type it is stored as. Arrays hold one type. */
-export type GgufValue =
+/** A metadata value with the type it is stored as. */
+export type GgufScalar =
   | { readonly type: GgufNumberType; readonly value: number }
   | { readonly type: "u64" | "i64"; readonly value: bigint }
   | { readonly type: "bool"; readonly value: boolean }
-  | { readonly type: "string"; readonly value: string }
+  | { readonly type: "string"; readonly value: string };
+
+/** What is written: arrays hold one type. */
+export type GgufValue =
+  | GgufScalar
   | { readonly type: "array"; readonly of: GgufNumberType; readonly value: ArrayLike<number> }
   | { readonly type: "array"; readonly of: "string"; readonly value: readonly string[] };
 
@@ -41,16 +45,31 @@ interface StorageBlock {
   readonly bytes: number;
 }
 
-/** Storage types that gpt-oss files use, by ggml's names. */
+/** Storage types that are read, by ggml's names; F32 to BF16, Q8_0 and MXFP4 are also written. */
 export const ggmlTypes = {
   F32: { id: 0, values: 1, bytes: 4 },
   F16: { id: 1, values: 1, bytes: 2 },
   BF16: { id: 30, values: 1, bytes: 2 },
+  Q4_0: { id: 2, values: 32, bytes: 18 },
+  Q4_1: { id: 3, values: 32, bytes: 20 },
+  /** Ollama's number for MXFP4 in its first gpt-oss files, which keep the nibbles in the order of safetensors files. */
+  MXFP4_OLLAMA: { id: 4, values: 32, bytes: 17 },
+  Q5_0: { id: 6, values: 32, bytes: 22 },
+  Q5_1: { id: 7, values: 32, bytes: 24 },
   Q8_0: { id: 8, values: 32, bytes: 34 },
+  Q2_K: { id: 10, values: 256, bytes: 84 },
+  Q3_K: { id: 11, values: 256, bytes: 110 },
+  Q4_K: { id: 12, values: 256, bytes: 144 },
+  Q5_K: { id: 13, values: 256, bytes: 176 },
+  Q6_K: { id: 14, values: 256, bytes: 210 },
+  IQ4_NL: { id: 20, values: 32, bytes: 18 },
+  IQ4_XS: { id: 23, values: 256, bytes: 136 },
   MXFP4: { id: 39, values: 32, bytes: 17 },
 } as const satisfies Record<string, StorageBlock>;
 
 export type GgmlType = keyof typeof ggmlTypes;
+
+export const ggmlTypeNames = Object.keys(ggmlTypes) as readonly GgmlType[];
 
 /** A tensor as the header lists it. */
 export interface GgufTensorInfo {

