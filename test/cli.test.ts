@@ -223,7 +223,7 @@ describe("render and parse", () => {
     expect(await json(["parse"], { stdin: piped })).toEqual(conversation);
     const { tokens } = JSON.parse(piped);
     expect(await json(["parse", JSON.stringify(tokens)])).toEqual(conversation);
-    expect(await json(["parse", file("tokens.json", tokens)])).toEqual(conversation);
+    expect(await json(["parse", file("tokens.json", tokens), "--json"])).toEqual(conversation);
   });
 
   test("parse takes what a model sampled, whatever it is, and notes what was odd", async () => {
@@ -261,6 +261,18 @@ describe("logits", () => {
     const { ids, logits, out } = golden("short");
     await output(["logits", "--tokens", ids, "--out", out]);
     expectClose(floats(out), logits);
+  });
+
+  test("that cannot be computed or written leave no file behind, and the earlier one as it was", async () => {
+    const out = file("earlier.f32", "earlier");
+    expect((await gptOss(["logits", "--tokens", "[1,99999]", "--out", out])).code).toBe(1);
+    expect(readFileSync(out, "utf8")).toBe("earlier");
+    expect(readdirSync(folder).filter((name) => name.startsWith("earlier"))).toEqual(["earlier.f32"]);
+    const { code, stderr } = await gptOss(["logits", "--tokens", "[1]", "--out", "/nowhere/x.f32"]);
+    expect({ code, stderr }).toMatchObject({
+      code: 1,
+      stderr: expect.stringContaining("(cli/cannot-write)"),
+    });
   });
 
   test("of the last position, past the window, in both layouts bit for bit", async () => {
@@ -448,6 +460,26 @@ describe("chat", () => {
     const { stderr } = await gptOss(["chat"], { stdin: `Who are you?\n/save ${path}\n` });
     expect(stderr).toContain("is there already");
     expect(readFileSync(path, "utf8")).toBe("precious");
+  });
+
+  test("Ctrl-C stops an answer and not the program", async () => {
+    const args = ["chat", "--effort", "high", "--show-reasoning"];
+    const child = spawn(process.execPath, ["dist/cli/main.js", ...args], {
+      env: { ...process.env, NO_COLOR: "1" },
+    });
+    let stdout = "";
+    let stderr = "";
+    child.stderr.on("data", (chunk: Buffer) => (stderr += chunk));
+    child.stdout.on("data", (chunk: Buffer) => (stdout += chunk));
+    const ended = new Promise((resolve) => child.on("close", resolve));
+    child.stdin.write("What is 47 + 85?\n");
+    await expect.poll(() => stdout, { timeout: 30_000, interval: 5 }).not.toBe("");
+    child.kill("SIGINT");
+    await expect.poll(() => stderr, { timeout: 30_000 }).toContain("(stopped)");
+    expect(stdout).not.toContain("132");
+    child.stdin.end("Who are you?\n");
+    expect(await ended).toBe(0);
+    expect(stdout).toContain("I am ChatGPT");
   });
 
   test("Ctrl-C during a single answer ends with exit code 130", async () => {

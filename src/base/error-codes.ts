@@ -55,4 +55,5 @@ export type ErrorCode =
   // library and command line
   | "library/bad-option"
   | "library/no-tokenizer"
-  | "cli/bad-argument";
+  | "cli/bad-argument"
+  | "cli/cannot-write";

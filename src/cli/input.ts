@@ -14,7 +14,8 @@ export async function readFileOrStdin(path: string | undefined): Promise<string>
   try {
     return await readFile(path, "utf8");
   } catch (error) {
-    const reason = (error as NodeJS.ErrnoException).code === "ENOENT" ? "it does not exist" : String(error);
+    const { code = "", message } = error as NodeJS.ErrnoException;
+    const reason = { ENOENT: "it does not exist", EISDIR: "it is a folder" }[code] ?? message;
     throw badArgument(`cannot read ${path}: ${reason}`);
   }
 }

@@ -1,9 +1,9 @@
-import { open } from "node:fs/promises";
 import { Command } from "commander";
 import { logitsOf } from "../../library/index.ts";
 import { readTokenIds } from "../input.ts";
 import { loadCliWeights } from "../model.ts";
 import { addWeightOptions, tokenIdsHelp, type WeightOptions } from "../options.ts";
+import { writeWhole } from "../output-file.ts";
 import { formatBytes, interruptible, progressLine } from "../terminal.ts";
 
 interface Options extends WeightOptions {
@@ -33,17 +33,14 @@ async function writeLogits(tokens: readonly number[], options: Options, signal: 
   const { vocabularySize } = model.config;
   const line = progressLine();
   try {
-    const file = await open(options.out, "w");
     let positions = 0;
-    try {
+    await writeWhole(options.out, async (file) => {
       for await (const chunk of logitsOf(model, tokens, { lastOnly: options.last === true, signal })) {
         await file.writeFile(littleEndian(chunk));
         positions += chunk.length / vocabularySize;
         line.update(`${positions} of ${tokens.length} positions`);
       }
-    } finally {
-      await file.close();
-    }
+    });
     const bytes = formatBytes(positions * vocabularySize * 4);
     line.end(`${options.out}: ${positions} × ${vocabularySize} logits, ${bytes}`);
   } finally {

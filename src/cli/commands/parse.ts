@@ -17,6 +17,7 @@ export const parseCommand = (): Command =>
     )
     .argument("[ids]", tokenIdsHelp)
     .addOption(tokenizerOption())
+    .option("--json", "accepted, for the output is JSON in any case")
     .action(async (ids: string | undefined, options: { readonly model?: string }) => {
       const tokenizer = await cliTokenizer(options.model);
       const tokens = (await readTokenIds(ids)) as TokenId[];
