@@ -68,7 +68,7 @@ uint32_t detect() {
 
 uint32_t detect() {
 #if defined(__linux__)
-  return kNeon | (getauxval(AT_HWCAP) & HWCAP_ASIMDDP ? kNeonDot : 0);
+  return kNeon | ((getauxval(AT_HWCAP) & HWCAP_ASIMDDP) != 0 ? uint32_t{kNeonDot} : 0);
 #else
   return kNeon | kNeonDot;  // every Apple machine
 #endif

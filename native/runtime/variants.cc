@@ -5,16 +5,26 @@
 namespace gptoss {
 
 #if defined(__x86_64__)
+Kernels amx_kernels();
 Kernels avx512vbmi_kernels();
 Kernels avx512vnni_kernels();
+Kernels avx2vnni_kernels();
+Kernels avx2_kernels();
+#elif defined(__aarch64__)
+Kernels neon_kernels();
 #endif
 Kernels portable_kernels();
 
 const std::vector<Variant>& variants() {
   static const std::vector<Variant> all = {
 #if defined(__x86_64__)
+      {amx_kernels(), kAvx512 | kAvx512Vnni | kAvx512Bf16 | kAvx512Vbmi | kAmxBf16},
       {avx512vbmi_kernels(), kAvx512 | kAvx512Vnni | kAvx512Vbmi},
       {avx512vnni_kernels(), kAvx512 | kAvx512Vnni},
+      {avx2vnni_kernels(), kAvx2 | kAvxVnni},
+      {avx2_kernels(), kAvx2},
+#elif defined(__aarch64__)
+      {neon_kernels(), kNeon | kNeonDot},
 #endif
       {portable_kernels(), 0},
   };

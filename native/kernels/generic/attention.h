@@ -7,15 +7,19 @@
 namespace gptoss {
 namespace {
 
+/// Query heads, and vectors of values, whose sums fit into the registers together.
+constexpr size_t kMostHeads = kParts == 1 ? 8 : 4;
+constexpr size_t kMostValues = kParts == 1 ? 2 : 1;
+
 static inline F32 low_halves(const uint16_t* p) {
   U32 v;
-  memcpy(&v, p, sizeof v);
+  read(v, p);
   return (F32)(v << 16);
 }
 static inline F32 high_halves(const uint16_t* p) {
   U32 v;
-  memcpy(&v, p, sizeof v);
-  return (F32)(v & 0xffff0000u);
+  read(v, p);
+  return (F32)((I32)v & splat_int((int32_t)0xffff0000u));
 }
 
 /// Scores of one group of 16 tokens for N heads.
@@ -25,8 +29,8 @@ static inline void score_group(const float* q, size_t dims, const uint16_t* keys
   for (size_t d = 0; d < dims; d += 2) {
     const F32 k0 = low_halves(keys + d * kLanes), k1 = high_halves(keys + d * kLanes);
     for (size_t h = 0; h < N; h++) {
-      acc[h] += q[h * dims + d] * k0;
-      acc[h] += q[h * dims + d + 1] * k1;
+      acc[h] += splat(q[h * dims + d]) * k0;
+      acc[h] += splat(q[h * dims + d + 1]) * k1;
     }
   }
   for (size_t h = 0; h < N; h++) store(scores + h * kTileSlots, acc[h]);
@@ -41,8 +45,8 @@ static inline void mix_values(const float* p, size_t first, size_t last, const u
     for (size_t w = 0; w < W; w++) {
       const F32 v0 = low_halves(pair + 2 * kLanes * w), v1 = high_halves(pair + 2 * kLanes * w);
       for (size_t h = 0; h < N; h++) {
-        acc[2 * h + w] += p[h * kTileSlots + t] * v0;
-        acc[2 * h + w] += p[h * kTileSlots + t + 1] * v1;
+        acc[W * h + w] += splat(p[h * kTileSlots + t]) * v0;
+        acc[W * h + w] += splat(p[h * kTileSlots + t + 1]) * v1;
       }
     }
   }
@@ -96,14 +100,31 @@ static inline BlockPart block_part(const KvLayout& layout, const KvTile& tile, s
   return {keys, keys + layout.half(), first, last, first / kLanes * kLanes};
 }
 
+/// Adds the tile's values, weighted by `scores`, to W vectors of dimensions from `d` of N heads.
+template <size_t N, size_t W>
+static inline void add_values(const KvLayout& layout, const KvTile& tile, const float* scores, size_t d,
+                              const AttentionState& state) {
+  const size_t dims = layout.head_dim_padded();
+  F32 acc[W * N];
+  for (size_t h = 0; h < N; h++)
+    for (size_t w = 0; w < W; w++) acc[W * h + w] = load(state.acc + h * dims + d + w * kLanes);
+  size_t slot = 0;
+  for (size_t b = tile.first / layout.block_tokens; b * layout.block_tokens < tile.last; b++) {
+    const BlockPart part = block_part(layout, tile, b);
+    const float* p = scores + slot - part.first_group;
+    mix_values<N, W>(p, part.first, part.last, part.values + 2 * d, dims, acc);
+    slot += (part.last - part.first_group + kLanes - 1) / kLanes * kLanes;
+  }
+  for (size_t h = 0; h < N; h++)
+    for (size_t w = 0; w < W; w++) store(state.acc + h * dims + d + w * kLanes, acc[W * h + w]);
+}
+
 template <size_t N>
 static void attend_heads(const float* q, const KvLayout& layout, const KvTile& tile, float* scores,
                          const AttentionState& state) {
   const size_t dims = layout.head_dim_padded();
-  const size_t first_block = tile.first / layout.block_tokens;
-  const size_t end_block = (tile.last + layout.block_tokens - 1) / layout.block_tokens;
   size_t slots = 0;
-  for (size_t b = first_block; b < end_block; b++) {
+  for (size_t b = tile.first / layout.block_tokens; b * layout.block_tokens < tile.last; b++) {
     const BlockPart part = block_part(layout, tile, b);
     for (size_t g = part.first_group; g < part.last; g += kLanes, slots += kLanes) {
       score_group<N>(q, dims, part.keys + g * dims, scores + slots);
@@ -115,29 +136,10 @@ static void attend_heads(const float* q, const KvLayout& layout, const KvTile& t
   for (size_t h = 0; h < N; h++)
     soften(scores + h * kTileSlots, slots, dims, state.max + h, state.sum + h, state.acc + h * dims);
 
-  for (size_t d = 0; d < dims; d += 2 * kLanes) {
-    const bool is_wide = d + 2 * kLanes <= dims;
-    F32 acc[2 * N] = {};
-    for (size_t h = 0; h < N; h++) {
-      acc[2 * h] = load(state.acc + h * dims + d);
-      if (is_wide) acc[2 * h + 1] = load(state.acc + h * dims + d + kLanes);
-    }
-    size_t slot = 0;
-    for (size_t b = first_block; b < end_block; b++) {
-      const BlockPart part = block_part(layout, tile, b);
-      const float* p = scores + slot - part.first_group;
-      if (is_wide) {
-        mix_values<N, 2>(p, part.first, part.last, part.values + 2 * d, dims, acc);
-      } else {
-        mix_values<N, 1>(p, part.first, part.last, part.values + 2 * d, dims, acc);
-      }
-      slot += (part.last - part.first_group + kLanes - 1) / kLanes * kLanes;
-    }
-    for (size_t h = 0; h < N; h++) {
-      store(state.acc + h * dims + d, acc[2 * h]);
-      if (is_wide) store(state.acc + h * dims + d + kLanes, acc[2 * h + 1]);
-    }
-  }
+  size_t d = 0;
+  for (; d + kMostValues * kLanes <= dims; d += kMostValues * kLanes)
+    add_values<N, kMostValues>(layout, tile, scores, d, state);
+  for (; d < dims; d += kLanes) add_values<N, 1>(layout, tile, scores, d, state);
 }
 
 static void attend(const float* q, size_t heads, const KvLayout& layout, const KvTile& tile, float* scores,
@@ -146,9 +148,9 @@ static void attend(const float* q, size_t heads, const KvLayout& layout, const K
   for (size_t h = 0; h < heads;) {
     const AttentionState at = {state.max + h, state.sum + h, state.acc + h * dims};
     const float* query = q + h * dims;
-    if (heads - h >= 8) {
-      attend_heads<8>(query, layout, tile, scores, at);
-      h += 8;
+    if (heads - h >= kMostHeads) {
+      attend_heads<kMostHeads>(query, layout, tile, scores, at);
+      h += kMostHeads;
     } else if (heads - h >= 4) {
       attend_heads<4>(query, layout, tile, scores, at);
       h += 4;

@@ -30,11 +30,10 @@ static inline void quantize_block(F32 a, F32 b, uint8_t* values, uint16_t* scale
   const float inverse = *scale == 0 ? 0.0f : 1.0f / scale_value(*scale);
   // Adding 1.5 * 2^23 leaves the rounded integer in the low bits; 128 more makes it the stored byte.
   const F32 shifter = splat(12582912.0f + 128.0f);
-  const I32 qa = (I32)(a * splat(inverse) + shifter), qb = (I32)(b * splat(inverse) + shifter);
-  for (size_t i = 0; i < kLanes; i++) {
-    values[i] = (uint8_t)qa[i];
-    values[i + kLanes] = (uint8_t)qb[i];
-  }
+  int32_t bits[2 * kLanes];
+  write(bits, (I32)(a * splat(inverse) + shifter));
+  write(bits + kLanes, (I32)(b * splat(inverse) + shifter));
+  for (size_t i = 0; i < 2 * kLanes; i++) values[i] = (uint8_t)(bits[i] & 0xff);
 }
 
 template <typename Weights>

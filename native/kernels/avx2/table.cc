@@ -1,0 +1,11 @@
+#include "table.h"
+
+#ifdef __AVXVNNI__
+#error "these flags are avx2vnni's"
+#endif
+
+namespace gptoss {
+
+Kernels avx2_kernels() { return table("avx2", "AVX2"); }
+
+}  // namespace gptoss

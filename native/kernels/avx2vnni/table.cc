@@ -1,0 +1,11 @@
+#include "../avx2/table.h"
+
+#ifndef __AVXVNNI__
+#error "compiled without AVX-VNNI"
+#endif
+
+namespace gptoss {
+
+Kernels avx2vnni_kernels() { return table("avx2vnni", "AVX2 with VNNI"); }
+
+}  // namespace gptoss

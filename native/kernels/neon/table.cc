@@ -1,0 +1,33 @@
+#include "../generic/attention.h"
+#include "../generic/bf16_gemm.h"
+#include "../generic/elementwise.h"
+#include "../generic/matvec_dense.h"
+#include "../generic/quantize.h"
+#include "int8.h"
+
+namespace gptoss {
+
+Kernels neon_kernels() {
+  Kernels k = {};
+  k.name = "neon";
+  k.description = "NEON with dot product";
+  k.matvec_mxfp4 = kNeonMatvecMxfp4;
+  k.matvec_dense8 = kNeonMatvecDense8;
+  k.matvec_bf16 = kMatvecBf16;
+  k.matvec_f32 = kMatvecF32;
+  k.gemm_mxfp4 = kNeonGemmMxfp4;
+  k.gemm_dense8 = kNeonGemmDense8;
+  k.gemm_bf16 = kGemmBf16;
+  k.attend = attend;
+  k.quantize_panel_bf16 = quantize_panel;
+  k.quantize_panel_f32 = quantize_panel;
+  k.rms_norm = rms_norm;
+  k.rope = rope;
+  k.swiglu = swiglu;
+  k.add = add;
+  k.add_scaled = add_scaled;
+  k.widen_bf16 = widen_bf16;
+  return k;
+}
+
+}  // namespace gptoss

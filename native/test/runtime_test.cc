@@ -1,0 +1,173 @@
+// Threads, memory, files and the queue of commands: what a sanitizer should watch at work.
+
+#include <atomic>
+#include <fstream>
+#include <numeric>
+#include <thread>
+
+#include "../runtime/commands.h"
+#include "../runtime/executor.h"
+#include "../runtime/mapped_file.h"
+#include "tests.h"
+
+namespace gptoss::testing {
+
+void test_pool(Report& report) {
+  for (size_t threads : {1, 2, 3, 5}) {
+    Pool pool(threads);
+    std::vector<size_t> done(pool.size());
+    std::vector<size_t> seen(1000);
+    for (size_t job = 0; job < 300; job++) {
+      // Plain memory on purpose: a job, a barrier and the end of a job must each make writes visible.
+      Ranges ranges(seen.size(), 3, 6, pool.size());
+      size_t total = 0;
+      pool.run([&](size_t thread) {
+        for (size_t first, last; ranges.next(&first, &last);)
+          for (size_t i = first; i < last; i++) seen[i] = job + i;
+        done[thread] = job;
+        pool.barrier();
+        if (thread == pool.size() - 1) total = std::accumulate(seen.begin(), seen.end(), size_t{0});
+        pool.barrier();
+        if (thread == 0) total++;
+      });
+      report.expect(total == 1000 * job + 999 * 500 + 1, "every piece is done before the barrier ends");
+      for (size_t at : done) report.expect(at == job, "every thread does every job");
+      if (job % 100 == 99) std::this_thread::sleep_for(std::chrono::milliseconds(5));  // so that threads fall asleep
+    }
+  }
+  for (size_t round = 0; round < 50; round++) Pool(3).run([](size_t) {});
+}
+
+void test_memory(Report& report) {
+  std::atomic<int64_t> counter{0};
+  {
+    Arena arena(&counter);
+    for (size_t round = 0; round < 20; round++) {
+      arena.reset();
+      for (size_t i = 0; i < 50; i++) {
+        char* piece = arena.take_array<char>(i * 3000);
+        report.expect(reinterpret_cast<uintptr_t>(piece) % 64 == 0, "scratch is aligned");
+        std::memset(piece, 1, i * 3000);
+      }
+    }
+    TensorMemory memory(&counter);
+    for (size_t i = 0; i < 100; i++) {
+      Buffer buffer = memory.take(1 + i * 50000);
+      std::memset(buffer.data(), 1, 1 + i * 50000);
+      memory.give_back(std::move(buffer));
+    }
+    report.expect(counter > 0, "memory is counted");
+  }
+  report.expect(counter == 0, "memory is given back");
+
+  const std::string path = "/tmp/gptoss-native-test-" + std::to_string(getpid());
+  std::ofstream(path) << "0123456789";
+  const auto code = [&](const std::string& file, uint64_t offset, uint64_t bytes) -> std::string {
+    MappedFiles files;
+    try {
+      const MappedRange range = files.map(file, offset, bytes);
+      return std::string(range.data, range.data + range.bytes);
+    } catch (const Failure& failure) {
+      return failure.code;
+    }
+  };
+  report.expect(code(path, 3, 4) == "3456", "a range of a file");
+  report.expect(code(path, 3, 8) == "checkpoint/truncated", "a range past the end");
+  report.expect(code(path, UINT64_MAX, 2) == "checkpoint/truncated", "a range that wraps");
+  report.expect(code("/nowhere/at all", 0, 1) == "checkpoint/io", "a file that is not there");
+  std::ofstream(path, std::ios::trunc).close();
+  report.expect(code(path, 0, 0) == "checkpoint/truncated", "an empty file");
+  std::remove(path.c_str());
+}
+
+namespace {
+
+using Words = std::vector<int32_t>;
+
+Words command(Op op, Words arguments) {
+  Words words = {static_cast<int32_t>(op), static_cast<int32_t>(arguments.size())};
+  words.insert(words.end(), arguments.begin(), arguments.end());
+  return words;
+}
+
+/// A table of 4 rows of 40: row i is full of i.
+MatrixSource table_source(const std::vector<float>& values) {
+  return {{"", 0, reinterpret_cast<const uint8_t*>(values.data()), values.size() * 4}, Storage::kF32, 4, 40, false};
+}
+
+/// What a read reports after `words`: a failure's code, or the tensor's first value.
+std::string outcome(Executor& executor, const Words& words, int32_t tensor, size_t values) {
+  std::atomic<bool> is_done{false};
+  std::string result;
+  executor.post([&](Engine& engine) { engine.run(words.data(), words.size()); });
+  executor.post([&](Engine& engine) {
+    std::vector<float> out(values);
+    try {
+      if (const std::optional<Failure> failure = engine.take_failure()) throw *failure;
+      engine.read(tensor, out.data());
+      result = std::to_string(out[0]);
+    } catch (const Failure& failure) {
+      result = failure.code;
+    }
+    is_done.store(true, std::memory_order_release);
+  });
+  while (!is_done.load(std::memory_order_acquire)) std::this_thread::yield();
+  return result;
+}
+
+}  // namespace
+
+void test_executor(const Kernels& kernels, Report& report) {
+  std::vector<float> values(160);
+  for (size_t i = 0; i < values.size(); i++) values[i] = static_cast<float>(i / 40);
+  {
+    Executor executor(kernels, 3);
+    executor.post([&](Engine& engine) { engine.load(0, table_source(values)); });
+    report.expect(outcome(executor, command(Op::kEmbed, {0, 0, 2, 3, 1}), 0, 80) == "3.000000", "a command's result");
+    report.expect(outcome(executor, command(Op::kAdd, {1, 0, 0}), 1, 80) == "6.000000", "commands see earlier ones");
+    report.expect(outcome(executor, command(Op::kAdd, {2, 0, 77}), 2, 80) == "backend/out-of-memory", "an unknown id");
+    report.expect(outcome(executor, command(Op::kGather, {2, 0}), 2, 80) == "base/assert", "a command cut short");
+    report.expect(outcome(executor, command(Op::kEmbed, {3, 0, -1}), 3, 80) == "base/assert", "a negative size");
+    report.expect(outcome(executor, command(static_cast<Op>(99), {1}), 1, 80) == "base/assert", "an unknown command");
+    report.expect(outcome(executor, command(Op::kFree, {2}), 1, 80) == "6.000000", "failures are reported once");
+
+    // Several threads post; each sees its own commands in order.
+    std::vector<std::thread> threads;
+    std::atomic<size_t> wrong{0};
+    for (int32_t t = 0; t < 4; t++) {
+      threads.emplace_back([&, t] {
+        for (int32_t i = 0; i < 50; i++) {
+          const int32_t id = 10 + t;
+          const std::string got = outcome(executor, command(Op::kEmbed, {id, 0, 1, (t + i) % 4}), id, 40);
+          if (got != std::to_string(static_cast<float>((t + i) % 4))) wrong++;
+          executor.post([id](Engine& engine) {
+            const Words words = command(Op::kFree, {id});
+            engine.run(words.data(), words.size());
+          });
+          if (executor.bytes() < 0) wrong++;
+        }
+      });
+    }
+    for (std::thread& thread : threads) thread.join();
+    report.expect(wrong == 0, "threads that post do not disturb each other");
+    outcome(executor, {}, 1, 80);
+    executor.post([](Engine& engine) { engine.clear(); });
+    report.expect(outcome(executor, {}, 1, 80) == "backend/out-of-memory", "nothing is left after clear");
+    report.expect(executor.bytes() == 0, text("all memory is given back, not %lld", (long long)executor.bytes()));
+  }
+  // Going away in the middle of work.
+  for (size_t round = 0; round < 20; round++) {
+    Executor executor(kernels, 2);
+    executor.post([&](Engine& engine) { engine.load(0, table_source(values)); });
+    for (int32_t i = 0; i < 100; i++) {
+      executor.post([i](Engine& engine) {
+        const Words words = command(Op::kEmbed, {i, 0, 4, 0, 1, 2, 3});
+        engine.run(words.data(), words.size());
+      });
+    }
+    if (round % 2 == 0) executor.abandon();
+  }
+  report.expect(true, "abandoned");
+}
+
+}  // namespace gptoss::testing
