@@ -2,6 +2,7 @@ import fc from "fast-check";
 import { expect, test } from "vitest";
 import { heapMerger, scanningMerger } from "./bpe.ts";
 import { mergeLookup } from "./hash.ts";
+import { sameIds } from "./testing/text.ts";
 import type { MergeList } from "./tokenizer.ts";
 
 // A small random vocabulary: bytes 0..3, and merges of any two tokens made so far, so that pairs overlap a lot.
@@ -22,11 +23,12 @@ const byteTokens = Int32Array.from({ length: 256 }, (_, byte) => byte % 4);
 function merged(bytes: Uint8Array, merges: MergeList): number[] {
   const symbols = Array.from(bytes, (byte) => byteTokens[byte]);
   // Of a pair that is listed twice, the last entry counts.
-  const isShadowed = (i: number): boolean =>
-    merges.left.some((left, j) => j > i && left === merges.left[i] && merges.right[j] === merges.right[i]);
+  const isShadowed = Array.from(merges.left, (left, i) =>
+    merges.left.some((other, j) => j > i && other === left && merges.right[j] === merges.right[i]),
+  );
   for (let i = 0; i < merges.left.length; ) {
     const at = symbols.findIndex(
-      (symbol, k) => symbol === merges.left[i] && symbols[k + 1] === merges.right[i] && !isShadowed(i),
+      (symbol, k) => symbol === merges.left[i] && symbols[k + 1] === merges.right[i] && !isShadowed[i],
     );
     if (at < 0) {
       i++;
@@ -40,16 +42,16 @@ function merged(bytes: Uint8Array, merges: MergeList): number[] {
 
 test("scanning, the heap and the definition merge alike", () => {
   fc.assert(
-    fc.property(mergeList, fc.uint8Array({ maxLength: 32, size: "max" }), (merges, bytes) => {
+    fc.property(mergeList, fc.uint8Array({ maxLength: 64, size: "max" }), (merges, bytes) => {
       const find = mergeLookup(merges.left, merges.right);
       const expected = merged(bytes, merges);
-      for (const merger of [scanningMerger, heapMerger]) {
+      return [scanningMerger, heapMerger].every((merger) => {
         const tokens: number[] = [];
         merger(byteTokens, merges, find)(bytes, 0, bytes.length, tokens);
-        expect(tokens).toEqual(expected);
-      }
+        return sameIds(tokens, expected);
+      });
     }),
-    { seed: 1, numRuns: 3000 },
+    { seed: 1, numRuns: 1000 },
   );
 });
 

@@ -26,7 +26,7 @@ const bytesOf = (ids: readonly TokenId[]): Buffer =>
 test("streamed text is the text decoded at once, whatever the ids", () => {
   fc.assert(
     fc.property(fc.array(anyId, { maxLength: 60 }), (ids) => {
-      expect(streamed(ids)).toBe(tokenizer.decode(ids));
+      return streamed(ids) === tokenizer.decode(ids);
     }),
     { seed: 1, numRuns: 5000 },
   );
@@ -36,7 +36,7 @@ test("invalid bytes become U+FFFD exactly as TextDecoder has it", () => {
   fc.assert(
     fc.property(fc.array(anyId, { maxLength: 60 }), (ids) => {
       const expected = new TextDecoder("utf-8", { ignoreBOM: true }).decode(bytesOf(ids));
-      expect(tokenizer.decode(ids)).toBe(expected);
+      return tokenizer.decode(ids) === expected;
     }),
     { seed: 2, numRuns: 2000 },
   );
@@ -49,8 +49,7 @@ test("no half character is ever shown", () => {
       (text) => {
         const decoder = tokenizer.streamDecoder();
         const shown = tokenizer.encode(text).map((token) => decoder.push(token));
-        expect(shown.filter((delta) => delta.includes("\ufffd"))).toEqual([]);
-        expect(decoder.flush()).toBe("");
+        return !shown.some((delta) => delta.includes("\ufffd")) && decoder.flush() === "";
       },
     ),
     { seed: 3, numRuns: 2000 },

@@ -2,11 +2,11 @@ import fc from "fast-check";
 import { get_encoding } from "tiktoken";
 import { describe, expect, test } from "vitest";
 import { o200kHarmony, type TokenId } from "./index.ts";
-import { hardText, wellFormed } from "./testing/text.ts";
+import { hardText, sameIds, wellFormed } from "./testing/text.ts";
 
 const tokenizer = o200kHarmony();
 const tiktoken = get_encoding("o200k_base");
-const official = (text: string): number[] => [...tiktoken.encode_ordinary(text)];
+const isOfficial = (text: string): boolean => sameIds(tokenizer.encode(text), tiktoken.encode_ordinary(text));
 
 const id = (value: number): TokenId => value as TokenId;
 const textOf = (token: number): string => tokenizer.decode([id(token)]);
@@ -18,7 +18,7 @@ describe("the vocabulary", () => {
       const ours = tokenizer.bytes(id(token));
       if (!ours || Buffer.compare(ours, tiktoken.decode_single_token_bytes(token)) !== 0) wrong.push(token);
     }
-    expect(wrong).toEqual([]);
+    expect(wrong.slice(0, 20)).toEqual([]);
   });
 
   test("special tokens have the ids that gpt-oss was trained with", () => {
@@ -69,12 +69,7 @@ describe("the vocabulary", () => {
 
 describe("equal to tiktoken", () => {
   test("on arbitrary UTF-16", () => {
-    fc.assert(
-      fc.property(hardText, (text) => {
-        expect(tokenizer.encode(text)).toEqual(official(text));
-      }),
-      { seed: 1, numRuns: 6000 },
-    );
+    fc.assert(fc.property(hardText, isOfficial), { seed: 1, numRuns: 6000 });
   });
 
   test("on long pieces, where merging uses the heap", () => {
@@ -99,8 +94,7 @@ describe("equal to tiktoken", () => {
         fc.array(alphabet, { minLength: 1, maxLength: 5 }),
         fc.integer({ min: 20, max: 300 }),
         (unit, times) => {
-          const text = unit.join("").repeat(times);
-          expect(tokenizer.encode(text)).toEqual(official(text));
+          return isOfficial(unit.join("").repeat(times));
         },
       ),
       { seed: 2, numRuns: 300 },
@@ -112,11 +106,10 @@ describe("equal to tiktoken", () => {
     for (let point = 0; point < 0x34000; point++) {
       const character = String.fromCodePoint(point);
       for (const text of [character, ` ${character}${character}`]) {
-        if (tokenizer.encode(text).join() !== official(text).join())
-          different.push(`U+${point.toString(16)}`);
+        if (!isOfficial(text)) different.push(`U+${point.toString(16)}`);
       }
     }
-    expect(different).toEqual([]);
+    expect(different.slice(0, 20)).toEqual([]);
   });
 
   test("on the text of every token", () => {
@@ -129,16 +122,16 @@ describe("equal to tiktoken", () => {
       } catch {
         continue; // part of a character: no text has it as a piece
       }
-      if (tokenizer.encode(text).join() !== official(text).join()) different.push(token);
+      if (!isOfficial(text)) different.push(token);
     }
-    expect(different).toEqual([]);
+    expect(different.slice(0, 20)).toEqual([]);
   });
 });
 
 test("text that is well-formed survives encoding and decoding", () => {
   fc.assert(
     fc.property(hardText.map(wellFormed), (text) => {
-      expect(tokenizer.decode(tokenizer.encode(text))).toBe(text);
+      return tokenizer.decode(tokenizer.encode(text)) === text;
     }),
     { seed: 3, numRuns: 3000 },
   );
@@ -146,7 +139,7 @@ test("text that is well-formed survives encoding and decoding", () => {
 
 test("a lone surrogate is encoded as U+FFFD, as in tiktoken", () => {
   for (const text of ["\ud800", "a\udc00b", "\ud83d", "\ude00\ud83d"]) {
-    expect(tokenizer.encode(text)).toEqual(official(text));
+    expect(tokenizer.encode(text)).toEqual([...tiktoken.encode_ordinary(text)]);
     expect(tokenizer.decode(tokenizer.encode(text))).toBe(wellFormed(text));
   }
 });

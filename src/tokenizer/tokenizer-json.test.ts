@@ -7,7 +7,7 @@ import o200k from "tiktoken/encoders/o200k_base.json" with { type: "json" };
 import { describe, expect, test } from "vitest";
 import { GptOssError } from "../base/index.ts";
 import { o200kHarmony, type TokenId, type Tokenizer, tokenizerFromJson } from "./index.ts";
-import { hardText, wellFormed } from "./testing/text.ts";
+import { hardText, sameIds, wellFormed } from "./testing/text.ts";
 import { type TokenizerJson, tokenizerJson } from "./testing/tokenizer-json.ts";
 
 const microText = readFileSync(new URL("../../models/micro/tokenizer.json", import.meta.url), "utf8");
@@ -37,16 +37,18 @@ describe("the embedded model's tokenizer.json", () => {
     const full = o200kHarmony();
     const ranks = Array.from({ length: 2048 }, (_, rank) => {
       const bytes = full.bytes(rank as TokenId)!;
-      expect(tokenizer.bytes(rank as TokenId)).toEqual(bytes);
+      if (Buffer.compare(tokenizer.bytes(rank as TokenId)!, bytes) !== 0) throw new Error(`rank ${rank}`);
       return `${Buffer.from(bytes).toString("base64")} ${rank}`;
     });
     const official = new Tiktoken(ranks.join("\n"), {}, o200k.pat_str);
     fc.assert(
       fc.property(hardText, (text) => {
         const ids = tokenizer.encode(text);
-        expect(ids).toEqual([...official.encode_ordinary(text)]);
-        expect(tokenizer.decode(ids)).toBe(wellFormed(text));
-        expect(ids.some((id) => tokenizer.isSpecial(id))).toBe(false);
+        return (
+          sameIds(ids, official.encode_ordinary(text)) &&
+          tokenizer.decode(ids) === wellFormed(text) &&
+          !ids.some((id) => tokenizer.isSpecial(id))
+        );
       }),
       { seed: 1, numRuns: 1500 },
     );
@@ -77,9 +79,7 @@ describe("merges in Hugging Face form give tiktoken's tokens", () => {
     file.model.ignore_merges = ignoreMerges;
     const tokenizer = tokenizerFromJson(file);
     fc.assert(
-      fc.property(hardText, (text) => {
-        expect(tokenizer.encode(text)).toEqual([...official.encode_ordinary(text)]);
-      }),
+      fc.property(hardText, (text) => sameIds(tokenizer.encode(text), official.encode_ordinary(text))),
       { seed: 2, numRuns: 800 },
     );
     official.free();
@@ -279,11 +279,10 @@ test("fuzz: a damaged file is refused with a code, or its tokenizer still gives 
         }
       },
     ),
-    { seed: 3, numRuns: 500 },
+    { seed: 3, numRuns: 300 },
   );
-  console.log(refused, accepted);
   expect(refused).toBeGreaterThan(100);
-  expect(accepted).toBeGreaterThan(20);
+  expect(accepted).toBeGreaterThan(10);
 });
 
 /** Replaces, removes or adds something at a random place; small containers are as likely as the vocabulary. */

@@ -91,3 +91,10 @@ export const hardText: fc.Arbitrary<string> = fc
 export function wellFormed(text: string): string {
   return text.replace(/\p{Surrogate}/gu, "\ufffd");
 }
+
+/** For properties: a failed `expect` on two long lists costs far more than a comparison, at every step of shrinking. */
+export function sameIds(a: ArrayLike<number>, b: ArrayLike<number>): boolean {
+  if (a.length !== b.length) return false;
+  for (let i = 0; i < a.length; i++) if (a[i] !== b[i]) return false;
+  return true;
+}
