@@ -55,5 +55,6 @@ export type ErrorCode =
   // library and command line
   | "library/bad-option"
   | "library/no-tokenizer"
+  | "library/not-verified"
   | "cli/bad-argument"
   | "cli/cannot-write";

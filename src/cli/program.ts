@@ -15,6 +15,7 @@ import { pullCommand } from "./commands/pull.ts";
 import { renderCommand } from "./commands/render.ts";
 import { synthCommand } from "./commands/synth.ts";
 import { tokenizeCommand } from "./commands/tokenize.ts";
+import { verifyCommand } from "./commands/verify.ts";
 import { debugOption } from "./options.ts";
 import { exitCodes, reportError } from "./report.ts";
 
@@ -49,6 +50,7 @@ function createProgram(): Command {
     convertCommand(),
     pullCommand(),
     modelsCommand(),
+    verifyCommand(),
     infoCommand(),
     benchCommand(),
   ];

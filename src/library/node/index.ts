@@ -1,3 +1,4 @@
+export type { Check, VerifyProgress } from "../verify/check.ts";
 export { type BackendName, type BackendOptions, backendNames, onFirstBackend } from "./backends.ts";
 export {
   type Conversion,
@@ -24,3 +25,4 @@ export {
 export { type LoadedWeights, type LoadWeightsOptions, loadWeights } from "./load-weights.ts";
 export { type ListedModel, listModels, modelPath, openModel } from "./models.ts";
 export { tokenizerOf } from "./tokenizer.ts";
+export { type VerifyOptions, verify } from "./verify.ts";

@@ -1,0 +1,57 @@
+import { Command } from "commander";
+import { GptOssError } from "../../base/index.ts";
+import { type Check, type VerifyProgress, verify } from "../../library/node/index.ts";
+import { weightOptions } from "../model.ts";
+import { addWeightOptions, jsonOption, type WeightOptions } from "../options.ts";
+import { formatBytes, interruptible, printJson, printLine, printNote, progressLine } from "../terminal.ts";
+
+interface Options extends WeightOptions {
+  readonly json?: true;
+}
+
+/** `gpt-oss verify`: is this installation whole, and does it compute what it should? */
+export const verifyCommand = (): Command =>
+  addWeightOptions(
+    new Command("verify")
+      .summary("prove that a model is whole and computes what it should")
+      .description(
+        "Checks a model's files, tensors, tokenizer and harmony, the backends against the reference on some layers, and\n" +
+          "the cache, and gives its perplexity on a short text. Runs a model of any size in the memory of one layer. The\n" +
+          "exit code is 1 when a check failed. Needs no network.",
+      )
+      .addOption(jsonOption("every check with its figures")),
+  ).action(async (options: Options) => {
+    const start = performance.now();
+    const checks = await interruptible((signal) => run(options, signal));
+    const failed = checks.filter(({ status }) => status === "failed").map(({ name }) => name);
+    const peakBytes = process.resourceUsage().maxRSS * 1024;
+    const seconds = (performance.now() - start) / 1000;
+    if (options.json) printJson({ passed: failed.length === 0, checks, peakBytes, seconds });
+    printNote(`${seconds.toFixed(1)} s, at most ${formatBytes(peakBytes)} of memory, mapped files included`);
+    if (failed.length > 0)
+      throw new GptOssError("library/not-verified", {
+        message: `the model did not pass: ${failed.join(", ")}`,
+        hint: "pull it again, or see docs/models.md for what each check means",
+      });
+  });
+
+async function run(options: Options, signal: AbortSignal): Promise<Check[]> {
+  const line = progressLine();
+  const onProgress = (progress: VerifyProgress): void => line.update(describeProgress(progress));
+  const checks: Check[] = [];
+  try {
+    for await (const check of verify(options.model, { ...weightOptions(options), signal, onProgress })) {
+      line.end();
+      checks.push(check);
+      if (!options.json) printLine(`${check.name.padEnd(12)}${check.status.padEnd(9)}${check.detail}`);
+    }
+  } finally {
+    line.end();
+  }
+  return checks;
+}
+
+function describeProgress({ check, done, total }: VerifyProgress): string {
+  if (check === "backends") return `computing layer ${done} of ${total}`;
+  return `${check}: ${formatBytes(done)} of ${formatBytes(total)}`;
+}
