@@ -86,7 +86,8 @@
         {
           "target_name": "kernels_avx512vnni",
           "type": "static_library",
-          "sources": ["kernels/avx512vnni/dense8_matvec.cc", "kernels/avx512vnni/table.cc"],
+          "sources": ["kernels/avx512vnni/dense8_gemm.cc", "kernels/avx512vnni/dense8_matvec.cc",
+                      "kernels/avx512vnni/mxfp4_gemm.cc", "kernels/avx512vnni/table.cc"],
           "cflags": ["<@(kernel_cflags)", "<@(avx512vnni_cflags)"],
           "xcode_settings": {"OTHER_CFLAGS": ["<@(kernel_cflags)", "<@(avx512vnni_cflags)"]}
         },

@@ -1,4 +1,5 @@
 #include "../generic/attention.h"
+#include "../generic/bf16_gemm.h"
 #include "../generic/elementwise.h"
 #include "../generic/matvec_dense.h"
 #include "../generic/quantize.h"
@@ -15,6 +16,9 @@ Kernels avx512vnni_kernels() {
   k.matvec_dense8 = kAvx512VnniMatvecDense8;
   k.matvec_bf16 = kMatvecBf16;
   k.matvec_f32 = kMatvecF32;
+  k.gemm_mxfp4 = kAvx512VnniGemmMxfp4;
+  k.gemm_dense8 = kAvx512VnniGemmDense8;
+  k.gemm_bf16 = kGemmBf16;
   k.attend = attend;
   k.quantize_panel_bf16 = quantize_panel;
   k.quantize_panel_f32 = quantize_panel;

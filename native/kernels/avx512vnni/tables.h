@@ -27,5 +27,7 @@ static inline __m512i kScaleSpread() {
 }  // namespace
 
 extern const Matvec<Dense8> kAvx512VnniMatvecDense8;
+extern const Gemm<Mxfp4> kAvx512VnniGemmMxfp4;
+extern const Gemm<Dense8> kAvx512VnniGemmDense8;
 
 }  // namespace gptoss
