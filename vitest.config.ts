@@ -6,6 +6,8 @@ const endToEnd = ["test/{cli,examples,package}.test.ts"];
 export default defineConfig({
   test: {
     testTimeout: 60_000,
+    // The default leaves a core idle, which on a machine with two doubles the wait.
+    maxWorkers: "100%",
     projects: [
       {
         extends: true,

@@ -8,6 +8,7 @@ import * as oracle from "./oracle.ts";
 import {
   type ExpertWeights,
   normals,
+  once,
   randomExperts,
   randomMatrix,
   randomVector,
@@ -65,15 +66,19 @@ function moeCase(
   shape: readonly [experts: number, expertsPerToken: number, hidden: number, intermediate: number],
   counts: readonly number[],
 ): Case {
+  const [experts, expertsPerToken, hidden, intermediate] = shape;
+  // Once for all backends of a test file: at published widths the oracle takes seconds.
+  const sample = once(() => {
+    const layer = randomLayer(20, experts, hidden, intermediate);
+    const x = clearRows(layer, expertsPerToken, Math.max(...counts));
+    return { layer, x, ...expected(x, layer, expertsPerToken) };
+  });
   return {
     name: `moe: ${name}`,
     async run({ backend, expectClose }) {
-      const [experts, expertsPerToken, hidden, intermediate] = shape;
-      const layer = randomLayer(20, experts, hidden, intermediate);
-      const options = await load(backend, layer, expertsPerToken);
-      const x = clearRows(layer, expertsPerToken, Math.max(...counts));
-      const { output, clamped } = expected(x, layer, expertsPerToken);
+      const { layer, x, output, clamped } = sample();
       expect(clamped).toBeGreaterThan(0.01); // or the limit is not tested
+      const options = await load(backend, layer, expertsPerToken);
       const tensor = await upload(backend, x);
       for (const rows of counts) {
         const some = backend.gather(

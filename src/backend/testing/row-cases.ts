@@ -6,6 +6,7 @@ import type { Case } from "./conformance.ts";
 import * as oracle from "./oracle.ts";
 import {
   normals,
+  once,
   randomMatrix,
   randomVector,
   rowsOf,
@@ -15,26 +16,31 @@ import {
   weightOf,
 } from "./samples.ts";
 
-const linearCase = (
-  name: string,
-  shapes: readonly (readonly [T: number, D: number, out: number])[],
-): Case => ({
-  name: `linear: ${name}`,
-  async run({ backend, expectClose }) {
+function linearCase(name: string, shapes: readonly (readonly [T: number, D: number, out: number])[]): Case {
+  // Once for all backends of a test file: at published widths the oracle takes seconds.
+  const samples = once(() => {
     const source = random(1);
-    for (const [rows, cols, out] of shapes) {
+    return shapes.map(([rows, cols, out]) => {
       const x = normals(source, rows, cols);
       const weight = randomMatrix(source, out, cols);
       const bias = randomVector(source, out);
-      const got = backend.linear(
-        await upload(backend, x),
-        await backend.loadMatrix(weight.view),
-        await backend.loadVector(bias.view),
-      );
-      await expectClose("linear", got, oracle.linear(x, weight, bias));
-    }
-  },
-});
+      return { x, weight, bias, want: oracle.linear(x, weight, bias) };
+    });
+  });
+  return {
+    name: `linear: ${name}`,
+    async run({ backend, expectClose }) {
+      for (const { x, weight, bias, want } of samples()) {
+        const got = backend.linear(
+          await upload(backend, x),
+          await backend.loadMatrix(weight.view),
+          await backend.loadVector(bias.view),
+        );
+        await expectClose("linear", got, want);
+      }
+    },
+  };
+}
 
 export const rowCases: readonly Case[] = [
   {

@@ -42,6 +42,12 @@ export interface ExpertWeights {
   readonly downBias: Table;
 }
 
+/** What `make` gives, made when it is first asked for. */
+export function once<T>(make: () => T): () => T {
+  let made: { readonly value: T } | undefined;
+  return () => (made ??= { value: make() }).value;
+}
+
 export function tableOf(rows: number, cols: number, value: (i: number) => number): Table {
   const values = new Float64Array(rows * cols);
   for (let i = 0; i < values.length; i++) values[i] = value(i);
