@@ -2,7 +2,7 @@
 // code and Transformers call on weights in BF16. The scale is the power of two at or above (largest magnitude / 6); a
 // value becomes the nearest of 0, .5, 1, 1.5, 2, 3, 4, 6 times it, ties going to the one whose last bit is 0.
 
-import { f32ToBf16, GptOssError, mxfp4Scale, mxfp4Values } from "../../base/index.ts";
+import { bf16ToF32, f32ToBf16, GptOssError, mxfp4Scale, mxfp4Values } from "../../base/index.ts";
 
 const blockValues = 32;
 const blockBytes = 16;
@@ -58,8 +58,8 @@ function scaleExponent(largest: number): number {
 }
 
 /**
- * Scaling by a power of two only shifts a bfloat16's exponent, so its scaled bits choose the code from a table. (Below
- * 2^-126 they do not; weights that small are 0 next to any scale.)
+ * Scaling by a power of two only shifts a bfloat16's exponent, so its scaled bits choose the code from a table. Not so
+ * for 0 and what lies below 2^-126, which matters only where the scale is as small.
  */
 function encodeBlock(
   halves: Uint16Array,
@@ -67,6 +67,12 @@ function encodeBlock(
   exponent: number,
   { out, at }: { readonly out: Uint8Array; readonly at: number },
 ): void {
+  if (exponent < smallestShift) {
+    for (let i = 0; i < blockBytes; i++)
+      out[at + i] =
+        tinyCode(halves[from + 2 * i], exponent) | (tinyCode(halves[from + 2 * i + 1], exponent) << 4);
+    return;
+  }
   const shift = (127 - exponent) << 7;
   for (let i = 0; i < blockBytes; i++) {
     const even = halves[from + 2 * i];
@@ -78,6 +84,14 @@ function encodeBlock(
 function codeOf(half: number, shift: number): number {
   const scaled = (half & 0x7fff) + shift;
   return codes[scaled & ~(scaled >> 31)] | ((half >> 12) & 8);
+}
+
+/** From here on, bits without an exponent of their own are shifted to less than half of the smallest value. */
+const smallestShift = 8;
+
+function tinyCode(half: number, exponent: number): number {
+  const magnitude = bf16ToF32(half & 0x7fff) * 2 ** (127 - exponent);
+  return nearestCode(magnitude) | ((half >> 12) & 8);
 }
 
 /** Code of a magnitude by its bfloat16 bits, up to 6. */
