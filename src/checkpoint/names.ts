@@ -85,10 +85,8 @@ const published: readonly Published[] = ["20b", "120b", "safeguard-20b", "safegu
   };
 });
 
-/** The repository behind a published model's short name. */
-export function publishedRepository(name: string): string | undefined {
-  return published.find(({ short }) => short.includes(name.toLowerCase()))?.repository;
-}
+export const isPublished = (repository: string): boolean =>
+  published.some((model) => model.repository === repository);
 
 export type Choice =
   | { readonly kind: "found"; readonly name: string }
@@ -135,10 +133,12 @@ export function nearNames(name: string, local: readonly string[]): readonly stri
     .map(({ candidate }) => candidate);
 }
 
-/** A part of the other is as near as one mistyped letter. */
+/** A large part of the other is as near as one mistyped letter. */
 function distanceOf(a: string, b: string): number {
   const [shorter, longer] = a.length < b.length ? [a, b] : [b, a];
-  return shorter.length >= 3 && longer.includes(shorter) ? 1 : editDistance(a.slice(0, 100), b.slice(0, 100));
+  return shorter.length * 2 > longer.length && longer.includes(shorter)
+    ? 1
+    : editDistance(a.slice(0, 100), b.slice(0, 100));
 }
 
 /** Letters to insert, delete or replace (Levenshtein). */

@@ -8,6 +8,7 @@ import {
   formatHubName,
   formatOllamaName,
   type HubName,
+  isPublished,
   nearNames,
   type OllamaName,
   parseModelName,
@@ -58,7 +59,10 @@ export function hubNameOf(name: string): HubName {
   const near = nearNames(name, []);
   const hints = {
     ollama: `Ollama fetches its own: ollama pull ${name.slice("ollama:".length)}`,
-    near: near.length > 0 ? `near: ${near.join(", ")}` : "pull takes 20b, 120b or org/name, with @revision if need be",
+    near:
+      near.length > 0
+        ? `near: ${near.join(", ")}`
+        : "pull takes 20b, 120b or org/name, with @revision if need be",
   };
   throw new GptOssError("checkpoint/unknown-model", {
     message: `${quote(name)} is not the name of a model on a hub`,
@@ -77,7 +81,7 @@ async function findInCache(name: HubName, variables: Variables): Promise<string>
         full,
         others.map((other) => formatHubName(other.name)),
       );
-    throw notPulled(full, describeNames(full, await known(variables)));
+    throw notPulled(full, isPublished(name.repository) ? [] : await known(variables));
   }
   const paths = await openablePaths(snapshot.path);
   if (paths.length > 1) throw ambiguous(full, paths);
@@ -133,14 +137,16 @@ async function unknown(name: string, variables: Variables): Promise<GptOssError>
 function ambiguous(name: string, names: readonly string[]): GptOssError {
   return new GptOssError("checkpoint/ambiguous-name", {
     message: `${quote(name)} may be any of ${names.length} models`,
-    hint: `say which: ${names.join(", ")}`,
+    hint: `say which: ${[...names].sort().join(", ")}`,
   });
 }
 
-function notPulled(name: string, names: string): GptOssError {
+/** `local`: names to list; a published model's name needs no help. */
+function notPulled(name: string, local: readonly string[]): GptOssError {
+  const names = local.length > 0 ? `; ${describeNames(name, local)}` : "";
   return new GptOssError("checkpoint/not-pulled", {
     message: `${name} is not on this machine`,
-    hint: `gpt-oss pull ${name} fetches it; ${names}`,
+    hint: `gpt-oss pull ${name} fetches it${names}`,
   });
 }
 
