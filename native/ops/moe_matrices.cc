@@ -14,6 +14,8 @@ namespace gptoss {
 namespace {
 
 constexpr size_t kWavePairs = 512;
+constexpr size_t kTasksPerThread = 8;
+constexpr size_t kLeastRows = 128;
 constexpr size_t kMatvecRows = 128;  // rows of one task where a group is too small for a matrix product
 
 /// Some pairs of one expert, at consecutive rows of the wave's buffers.
@@ -104,10 +106,13 @@ class Wave {
     return tasks;
   }
 
+  /// Some tasks for each thread, so that all end together, but no smaller than that what a task begins with is little.
   std::vector<Task> row_tasks(size_t rows) const {
+    const size_t share = groups_.size() * rows / (call_.machine.pool.size() * kTasksPerThread);
     std::vector<Task> tasks;
     for (const Group& group : groups_) {
-      const size_t step = group.is_matrix ? gemm().rows_per_task : kMatvecRows;
+      size_t step = kMatvecRows;
+      if (group.is_matrix) step = std::min(gemm().rows_per_task, round_up(std::max(share, kLeastRows), gemm().row_tile));
       for (size_t i = 0; i < rows; i += step) tasks.push_back({&group, i, std::min(i + step, rows)});
     }
     return tasks;

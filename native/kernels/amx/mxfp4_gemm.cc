@@ -380,6 +380,8 @@ void run(const Mxfp4& w, size_t first, size_t last, const void* packed, size_t t
   Panel *panel = &panels[0], *other = &panels[1];
 
   configure_tiles();
+  state.fetch.start(w.blocks + first * blocks * 16, (last - first < kRows ? last - first : kRows) * blocks * 16, 1);
+  state.fetch.step();
   locate(*panel, w, first, last);
   for (size_t part = 0; part < 4; part++) Unpack(panel, 0, blocks).run(part, state.tables, state.slots);
   for (size_t chunk = 0, chunk_tiles; chunk < tiles; chunk += chunk_tiles) {
@@ -426,6 +428,6 @@ void run(const Mxfp4& w, size_t first, size_t last, const void* packed, size_t t
 
 }  // namespace
 
-const Gemm<Mxfp4> kAmxGemmMxfp4 = {kMaxVectors + 1, kTileTokens, kRows, 480, packed_bytes, scratch_bytes, pack, run};
+const Gemm<Mxfp4> kAmxGemmMxfp4 = {kMaxVectors + 1, kTileTokens, kRows, 1440, packed_bytes, scratch_bytes, pack, run};
 
 }  // namespace gptoss
