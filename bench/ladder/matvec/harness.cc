@@ -1,7 +1,8 @@
-// Matrix-vector kernels against a plain streaming read of the same bytes, in turn, on the same threads.
-// Prints the median of paired ratios: 1.00 is the speed of memory.
+// Matrix-vector kernels against a plain streaming read of the same bytes, in turn, on the same threads: prints the
+// median of paired ratios, where 1.00 is the speed of memory. And on bytes that stay in the second-level cache, the
+// shortest of many times: what the kernel would take if memory were free.
 //
-//   matvec [--threads N] [--variant NAME] [--vectors N] [--file PATH]   (a file is mapped; else memory in large pages)
+//   matvec [--threads N] [--variant NAME] [--vectors N] [--memory no] [--file PATH]   (a file is mapped; else memory in large pages)
 
 #include <fcntl.h>
 #include <sys/mman.h>
@@ -53,6 +54,36 @@ double median(std::vector<double> values) {
   return values[values.size() / 2];
 }
 
+/// ns for each 64 bytes of weights on one core, of which all threads together get what they can.
+template <typename Weights>
+void measure_cached(const char* name, Pool& pool, const Matvec<Weights>& kernel, const Weights& weights, size_t row_bytes,
+                    const float* x, size_t vectors) {
+  std::vector<double> best(pool.size(), 1e9);
+  pool.run([&](size_t thread) {
+    std::vector<char> memory(kernel.activation_bytes(weights.cols) * vectors + 64);
+    char* base = memory.data() + 64 - reinterpret_cast<uintptr_t>(memory.data()) % 64;
+    std::vector<float> out(weights.rows * vectors);
+    const void* activations[kMaxVectors];
+    float* outs[kMaxVectors];
+    for (size_t v = 0; v < vectors; v++) {
+      kernel.prepare(x, 0, weights.cols, weights.cols, base + v * kernel.activation_bytes(weights.cols));
+      activations[v] = base + v * kernel.activation_bytes(weights.cols);
+      outs[v] = out.data() + v * weights.rows;
+    }
+    pool.barrier();
+    for (int round = 0; round < 3000; round++) {
+      const double start = now();
+      kernel.run(weights, 0, weights.rows, activations, vectors, nullptr, outs);
+      best[thread] = std::min(best[thread], now() - start);
+    }
+  });
+  double slowest = 0;
+  for (double seconds : best) slowest = std::max(slowest, seconds);
+  const double lines = static_cast<double>(weights.rows * row_bytes) / 64;
+  std::printf("%-8s cached: %.2f ns a line and thread, %.1f GB/s on %zu threads\n", name, slowest / lines * 1e9,
+              64 * static_cast<double>(pool.size()) / (slowest / lines) / 1e9, pool.size());
+}
+
 template <typename Run>
 void measure(const char* name, Pool& pool, const uint8_t* data, size_t bytes, const Run& run) {
   std::vector<double> ratios, rates;
@@ -75,12 +106,14 @@ void measure(const char* name, Pool& pool, const uint8_t* data, size_t bytes, co
 int main(int argc, char** argv) {
   size_t threads = 2, vectors = 1;
   std::string variant, file;
+  bool is_cached_only = false;
   for (int i = 1; i + 1 < argc; i += 2) {
     const std::string flag = argv[i];
     if (flag == "--threads") threads = std::atoi(argv[i + 1]);
     if (flag == "--vectors") vectors = std::atoi(argv[i + 1]);
     if (flag == "--variant") variant = argv[i + 1];
     if (flag == "--file") file = argv[i + 1];
+    if (flag == "--memory") is_cached_only = std::string(argv[i + 1]) == "no";
   }
   const Choice choice = choose_kernels(variant);
   if (choice.kernels == nullptr) return std::printf("%s\n", choice.reason.c_str()), 1;
@@ -112,6 +145,12 @@ int main(int argc, char** argv) {
   std::vector<float> x(cols * vectors), out(201088 * vectors);
   for (size_t i = 0; i < x.size(); i++) x[i] = static_cast<float>(i % 17) - 8;
   std::printf("%s, %zu threads, %zu vectors, %s\n", kernels.name, threads, vectors, file.empty() ? "memory" : "file");
+
+  measure_cached("mxfp4", pool, kernels.matvec_mxfp4, Mxfp4{data, data + (1 << 20), 128, cols}, cols / 2, x.data(), vectors);
+  measure_cached("dense8", pool, kernels.matvec_dense8, Dense8{data, reinterpret_cast<uint16_t*>(data + (1 << 20)), 64, cols}, cols,
+                 x.data(), vectors);
+  measure_cached("bf16", pool, kernels.matvec_bf16, DenseBf16{data, 32, cols}, 2 * cols, x.data(), vectors);
+  if (is_cached_only) return 0;
 
   const size_t expert_bytes = rows * cols / 2 + rows * cols / 32, experts = bytes / expert_bytes;
   measure("mxfp4", pool, data, experts * expert_bytes, [&] {
