@@ -30,7 +30,7 @@ import { sampleTurn, type TurnOptions } from "./turn.ts";
 export interface AgentModel {
   readonly engine: Engine;
   readonly tokenizer: Tokenizer;
-  /** Ids that end sampling beside harmony's own: those of the checkpoint. */
+  /** Ids at which the checkpoint says that sampling ends, beside harmony's own. */
   readonly stopTokens?: readonly number[];
 }
 
@@ -158,20 +158,13 @@ function turnOptions({ model, request, conversation, offer, memory, usage, isFor
     recipients: offer.recipients,
     request: {
       tokens: renderPrompt(tokenizer, conversation, { memory, isForced }),
-      stopTokens: stopTokensOf(model),
+      stopTokens: stopTokens(tokenizer, model.stopTokens),
       ...(maxTokens !== undefined && { maxTokens: maxTokens - usage.outputTokens }),
       ...(sampling && { sampling }),
       ...(topLogprobs !== undefined && { topLogprobs }),
       ...(signal && { signal }),
     },
   };
-}
-
-/** `<|end|>` ends a message, never a turn, even where a checkpoint lists it. */
-function stopTokensOf({ tokenizer, stopTokens: own = [] }: AgentModel): number[] {
-  const all = new Set<number>([...stopTokens(tokenizer), ...own]);
-  all.delete(tokenizer.special.end);
-  return [...all];
 }
 
 /** Adds what was said to the conversation, and to the memory in which tokens it was said. */

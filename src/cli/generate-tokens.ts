@@ -25,12 +25,12 @@ export async function generateFromTokens(
   { asJson, ...options }: RawOptions,
 ): Promise<void> {
   const { engine, tokenizer } = model;
-  const own = tokenizer ? stopTokens(tokenizer) : [];
   const tokens: number[] = [];
   const decoder = tokenizer?.streamDecoder();
   let finishReason = "aborted";
   let usage: TokenUsage = { promptTokens: prompt.length, cachedTokens: 0, outputTokens: 0 };
-  const request = { tokens: prompt, stopTokens: [...new Set([...own, ...model.stopTokens])], ...options };
+  const stops = tokenizer ? stopTokens(tokenizer, model.stopTokens) : model.stopTokens;
+  const request = { tokens: prompt, stopTokens: stops, ...options };
   for await (const event of engine.generate(request)) {
     if (event.type === "end") {
       finishReason = event.reason;

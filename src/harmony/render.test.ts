@@ -233,6 +233,8 @@ test("a long message renders: more tokens than a function may have arguments", (
 
 test("sampling stops at return, call and endoftext, and not at end", () => {
   expect(stopTokens(tokenizer)).toEqual([200002, 200012, 199999]);
+  // What a checkpoint lists is added, but never <|end|>: reasoning ends with it, and the answer follows.
+  expect(stopTokens(tokenizer, [200002, 200007, 5])).toEqual([200002, 200012, 199999, 5]);
 });
 
 test("history repeats the sampled tokens, so that a cache of the prompt stays valid", () => {

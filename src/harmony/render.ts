@@ -103,12 +103,14 @@ export function renderMessage(
 }
 
 /**
- * Tokens at which sampling must stop. `<|end|>` is none of them: after it, the model goes on with its next
- * message.
+ * Tokens at which sampling must stop: harmony's own, and those that a checkpoint lists. `<|end|>` is none of
+ * them, even where a checkpoint lists it: after it, the model goes on with its next message.
  */
-export function stopTokens(tokenizer: Tokenizer): TokenId[] {
+export function stopTokens(tokenizer: Tokenizer, listed: readonly number[] = []): TokenId[] {
   const { special } = tokenizer;
-  return [special.return, special.call, special.endoftext];
+  const all = new Set([special.return, special.call, special.endoftext, ...(listed as TokenId[])]);
+  all.delete(special.end);
+  return [...all];
 }
 
 /** Where the assistant began to answer for the last time: only its own messages and its tools' follow. */

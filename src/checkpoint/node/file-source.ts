@@ -1,6 +1,6 @@
 // A local file as a ByteSource: positioned reads on one open handle, and an error when the file changes underneath.
 
-import { type FileHandle, open, stat } from "node:fs/promises";
+import { open, stat } from "node:fs/promises";
 import { resolve } from "node:path";
 import { GptOssError } from "../../base/index.ts";
 import { type ByteSource, checkInside } from "../byte-source.ts";
@@ -65,9 +65,19 @@ async function fileSource(name: string, path: string): Promise<ByteSource> {
   };
 }
 
+/** An open file. Node's own type would ask for its types in every program that imports this package. */
+export interface Readable {
+  read(
+    bytes: Uint8Array,
+    at: number,
+    length: number,
+    position: number,
+  ): Promise<{ readonly bytesRead: number }>;
+}
+
 /** Fills `bytes` from `offset`, in as many calls as it takes. */
 export async function readFully(
-  handle: FileHandle,
+  handle: Readable,
   bytes: Uint8Array,
   { offset, name, maxBytes = maxBytesPerRead }: { offset: number; name: string; maxBytes?: number },
 ): Promise<void> {

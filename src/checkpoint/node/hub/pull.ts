@@ -169,7 +169,11 @@ const encodePath = (path: string): string => path.split("/").map(encodeURICompon
  * Puts a blob into a snapshot: as a relative link, or, on file systems that have none, as the file itself, as Python's
  * tools do there.
  */
-export async function place(blob: string, pointer: string, link: typeof symlink = symlink): Promise<void> {
+export async function place(
+  blob: string,
+  pointer: string,
+  link: (target: string, path: string) => Promise<void> = symlink,
+): Promise<void> {
   await mkdir(dirname(pointer), { recursive: true });
   const fresh = `${pointer}.${process.pid}.new`;
   await rm(fresh, { force: true });
