@@ -1,7 +1,7 @@
 // A cache of Hugging Face's tools and an Ollama store for tests, made of links to models that lie elsewhere.
 
 import { createHash } from "node:crypto";
-import { mkdirSync, readdirSync, readFileSync, symlinkSync, writeFileSync } from "node:fs";
+import { existsSync, mkdirSync, readdirSync, readFileSync, symlinkSync, writeFileSync } from "node:fs";
 import { basename, dirname, join } from "node:path";
 
 export interface CachedRepository {
@@ -12,12 +12,14 @@ export interface CachedRepository {
   readonly only?: (file: string) => boolean;
   /** Branch that names it; none: known by its commit alone. */
   readonly branch?: string | undefined;
+  /** Copies that a test may damage, in place of links. */
+  readonly isCopied?: boolean;
 }
 
 /** → the commit. Blobs have the names that the hub would give them. */
 export function addToCache(
   cache: string,
-  { repository, from, only = () => true, branch }: CachedRepository,
+  { repository, from, only = () => true, branch, isCopied = false }: CachedRepository,
 ): string {
   const folder = join(cache, `models--${repository.replaceAll("/", "--")}`);
   const commit = createHash("sha1").update(`${repository}@${branch}`).digest("hex");
@@ -26,12 +28,9 @@ export function addToCache(
   for (const path of [snapshot, join(folder, "blobs"), join(folder, "refs")])
     mkdirSync(path, { recursive: true });
   for (const path of files.filter((path) => only(basename(path)))) {
-    const blob = createHash("sha256").update(readFileSync(path)).digest("hex");
-    try {
-      symlinkSync(path, join(folder, "blobs", blob));
-    } catch {
-      // shared with another snapshot
-    }
+    const blob = hubHash(readFileSync(path));
+    if (isCopied) writeFileSync(join(folder, "blobs", blob), readFileSync(path));
+    else if (!existsSync(join(folder, "blobs", blob))) symlinkSync(path, join(folder, "blobs", blob));
     symlinkSync(join("../../blobs", blob), join(snapshot, basename(path)));
   }
   if (branch !== undefined) {
@@ -40,6 +39,13 @@ export function addToCache(
     writeFileSync(ref, commit);
   }
   return commit;
+}
+
+/** Large files are named by SHA-256, small ones as git names them. */
+function hubHash(bytes: Uint8Array): string {
+  const isLarge = bytes.length > 100_000;
+  const hash = isLarge ? createHash("sha256") : createHash("sha1").update(`blob ${bytes.length}\0`);
+  return hash.update(bytes).digest("hex");
 }
 
 export interface OllamaEntry {
