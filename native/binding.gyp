@@ -20,6 +20,7 @@
       "sources": [
         "addon/addon.cc",
         "addon/native_backend.cc",
+        "addon/old_glibc.cc",
         "runtime/cpu.cc",
         "runtime/engine.cc",
         "runtime/engine_commands.cc",
@@ -46,7 +47,9 @@
         ["target_arch=='x64'", {"dependencies": ["kernels_amx", "kernels_avx512vbmi", "kernels_avx512vnni", "kernels_avx2", "kernels_avx2vnni"]}],
         ["target_arch=='arm64'", {"dependencies": ["kernels_neon"]}],
         ["OS=='linux'", {
-          "ldflags": ["-static-libstdc++", "-static-libgcc", "-Wl,--exclude-libs,ALL"]
+          "cflags": ["-fvisibility=hidden", "-ffunction-sections", "-fdata-sections"],
+          "ldflags": ["-static-libstdc++", "-Wl,--gc-sections",
+                      "-Wl,--version-script=<(module_root_dir)/addon/exports.map"]
         }]
       ]
     },

@@ -2,7 +2,6 @@
 
 #include <fcntl.h>
 #include <sys/mman.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
 #include <cerrno>
@@ -33,12 +32,11 @@ MappedRange MappedFiles::map(const std::string& path, uint64_t offset, uint64_t 
   if (file == nullptr) {
     const int descriptor = open(path.c_str(), O_RDONLY | O_CLOEXEC);
     if (descriptor < 0) throw io_failure(path, "could not be opened");
-    struct stat status;
-    const bool is_known = fstat(descriptor, &status) == 0;
     try {
-      if (!is_known) throw io_failure(path, "has no size");
-      if (status.st_size == 0) throw Failure("checkpoint/truncated", path + ": is empty");
-      file = std::make_shared<MappedFile>(path, descriptor, static_cast<size_t>(status.st_size));
+      const off_t bytes = lseek(descriptor, 0, SEEK_END);
+      if (bytes < 0) throw io_failure(path, "has no size");
+      if (bytes == 0) throw Failure("checkpoint/truncated", path + ": is empty");
+      file = std::make_shared<MappedFile>(path, descriptor, static_cast<size_t>(bytes));
     } catch (...) {
       close(descriptor);
       throw;
