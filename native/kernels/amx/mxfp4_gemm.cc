@@ -105,7 +105,7 @@ Tables make_tables() {
   alignas(64) uint16_t values[32], spread[32];
   for (int i = 0; i < 32; i++) {
     const int magnitude = i & 7, half = magnitude > 2 && magnitude % 2;
-    values[i] = (uint16_t)(((exponents[magnitude] - 127) << 7) + (half << 6) + (i & 8 ? 0x8000 : 0));
+    values[i] = (uint16_t)((exponents[magnitude] - 127) * 128 + (half << 6) + (i & 8 ? 0x8000 : 0));
     spread[i] = (uint16_t)((i / 8 * 2 + 1) << 8 | i / 8 * 2);
   }
   return {_mm512_load_si512(values), _mm512_load_si512(spread)};
