@@ -19,7 +19,7 @@ export type {
   Usage,
 } from "./events.ts";
 export { type Answer, createFold, type Fold, fold } from "./fold.ts";
-export type { AgentRequest, Effort, SampledMemory } from "./request.ts";
+export { type AgentRequest, type Effort, efforts, type SampledMemory } from "./request.ts";
 export { type AgentModel, openPrompt, type Prompt, runAgent } from "./run.ts";
 export {
   type FunctionTool,

@@ -20,6 +20,9 @@ import { checkToolNames, type ToolSet } from "./tool.ts";
 /** `none` skips reasoning: the prompt ends inside the final channel. Faster, and worse at anything hard. */
 export type Effort = ReasoningEffort | "none";
 
+/** All of them, the least first. */
+export const efforts: readonly Effort[] = ["none", "low", "medium", "high"];
+
 export interface AgentRequest {
   /**
    * What was said, oldest first. A leading system message is kept (the rest of this request fills in only what it

@@ -1,7 +1,7 @@
 // A conversation in the terminal: its history, the commands that begin with a slash, and what Ctrl-C leaves behind.
 
 import { writeFile } from "node:fs/promises";
-import type { Answer, Effort } from "../agent/index.ts";
+import { type Answer, type Effort, efforts } from "../agent/index.ts";
 import { conversationToJson, type Message } from "../harmony/index.ts";
 import type { GptOss, RespondOptions } from "../library/index.ts";
 import { readLines } from "./lines.ts";
@@ -106,8 +106,6 @@ async function obey(session: Session, line: string): Promise<"exit" | undefined>
       return;
   }
 }
-
-const efforts: readonly Effort[] = ["none", "low", "medium", "high"];
 
 function setEffort(session: Session, argument: string): void {
   const effort = efforts.find((level) => level === argument);

@@ -1,7 +1,7 @@
 // Options that several commands share, and how their values are checked.
 
 import { type Command, InvalidArgumentError, Option } from "commander";
-import type { Effort } from "../agent/index.ts";
+import { type Effort, efforts } from "../agent/index.ts";
 import type { SamplingOptions } from "../engine/index.ts";
 import type { RespondOptions } from "../library/index.ts";
 import { type BackendName, backendNames } from "../library/node/index.ts";
@@ -115,12 +115,7 @@ export const maxTokensOption = (): Option =>
   new Option("--max-tokens <n>", "stop after this many new tokens, reasoning included").argParser(count);
 
 export const effortOption = (): Option =>
-  new Option("-e, --effort <level>", "how much to think before answering (default: medium)").choices([
-    "none",
-    "low",
-    "medium",
-    "high",
-  ]);
+  new Option("-e, --effort <level>", "how much to think before answering (default: medium)").choices(efforts);
 
 export const jsonOption = (what: string): Option => new Option("--json", `print ${what} as JSON`);
 

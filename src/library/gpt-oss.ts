@@ -7,6 +7,7 @@ import {
   type Answer,
   createFold,
   type Effort,
+  efforts,
   openPrompt,
   type Prompt,
   runAgent,
@@ -112,8 +113,6 @@ export function createGptOss(parts: GptOssParts): GptOss {
     [Symbol.asyncDispose]: close,
   };
 }
-
-const efforts: readonly Effort[] = ["none", "low", "medium", "high"];
 
 function requestOf(input: Input, options: RespondOptions): AgentRequest {
   const {
