@@ -545,5 +545,8 @@ describe("synth and info", () => {
     const info = await json(["info", "--shape", "gpt-oss-20b", "--context", "8192", "--json"]);
     expect(info.parameters.total).toBe(20_914_757_184); // model card: 20.9 B
     expect(info.memory).toMatchObject([{ contextTokens: 8192 }]);
+    expect(info.bytesPerToken.bf16 / 1e9).toBeCloseTo(3.7, 1);
+    expect(info.bytesPerToken.q8 / 1e9).toBeCloseTo(2.57, 2); // with a scale every 32 values
+    expect(info.machine.largestContext).toBeLessThanOrEqual(131_072);
   });
 });

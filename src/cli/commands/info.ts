@@ -1,7 +1,9 @@
 // `gpt-oss info`: what a checkpoint is, what it needs, and what would compute it. Reads headers only.
 
+import { totalmem } from "node:os";
 import { Command } from "commander";
 import {
+  bytesReadPerToken,
   checkpointBytes,
   type Layout,
   type ModelConfig,
@@ -54,6 +56,17 @@ type Info = Awaited<ReturnType<typeof inspect>>;
 
 const usualContexts = [4096, 16_384, 65_536, 131_072];
 
+/** The longest context whose cache fits beside the weights; 0 when not even they fit. */
+function largestContext(bytesOfContext: (tokens: number) => number, room: number, most: number): number {
+  let [fits, tooMany] = [0, most + 1];
+  while (tooMany - fits > 1) {
+    const tokens = Math.floor((fits + tooMany) / 2);
+    if (bytesOfContext(tokens) <= room) fits = tokens;
+    else tooMany = tokens;
+  }
+  return fits;
+}
+
 async function inspect({ path, layout, config }: Subject, options: Options) {
   const contexts =
     options.context === undefined
@@ -65,17 +78,25 @@ async function inspect({ path, layout, config }: Subject, options: Options) {
       contextTokens: tokens,
       cacheBytes: contextBytes(config, backend, tokens),
     }));
+    const room = totalmem() - checkpointBytes(config);
+    const largest = largestContext(
+      (tokens) => contextBytes(config, backend, tokens),
+      room,
+      config.contextLength,
+    );
     await backend.close();
-    return { name, description, memory };
+    return { name, description, memory, largest };
   });
-  const { memory, ...backend } = made;
+  const { memory, largest, ...backend } = made;
   return {
     path,
     layout,
     config,
     parameters: parameterCounts(config),
     weightBytes: checkpointBytes(config),
+    bytesPerToken: { bf16: bytesReadPerToken(config, "bf16"), q8: bytesReadPerToken(config, "q8") },
     memory,
+    machine: { memoryBytes: totalmem(), largestContext: largest },
     backend: { ...backend, why },
   };
 }
@@ -100,7 +121,7 @@ function describe(info: Info): string[] {
       (Object.entries(parameters.parts) as [Part, number][])
         .map(([part, count]) => `${part} ${formatMillions(count)}`)
         .join(", "),
-      `${formatBytes(info.weightBytes)} of weights`,
+      `${formatBytes(info.weightBytes)} of weights; each token reads ${formatBytes(info.bytesPerToken.bf16)} of them, ${formatBytes(info.bytesPerToken.q8)} where dense ones have 8 bits`,
     ),
     ...field(
       "memory",
@@ -108,9 +129,17 @@ function describe(info: Info): string[] {
         const total = formatBytes(info.weightBytes + cacheBytes);
         return `${formatCount(contextTokens).padStart(7)} tokens of context: cache ${formatBytes(cacheBytes)}, with the weights ${total}`;
       }),
+      describeMachine(info.machine),
     ),
     ...field("backend", `${backend.name}: ${backend.description}`, `because ${backend.why}`),
   ];
+}
+
+function describeMachine({ memoryBytes, largestContext }: Info["machine"]): string {
+  const has = `this machine has ${formatBytes(memoryBytes)}`;
+  if (largestContext === 0)
+    return `${has}: less than the weights, which are then read from the disk again and again`;
+  return `${has}: room for ${formatCount(largestContext)} tokens of context, if nothing else needs it`;
 }
 
 const formatCount = (count: number): string => count.toLocaleString("en");
