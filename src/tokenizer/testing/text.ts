@@ -39,6 +39,7 @@ const fragments = [
     "  ",
     "    ",
     "\n\n",
+    "!\n/",
     " \n ",
     "'s",
     "'LL",
