@@ -27,14 +27,7 @@ export {
   type TensorSpec,
 } from "./inventory.ts";
 export type { JsonFile } from "./json.ts";
-export {
-  describeNames,
-  formatHubName,
-  type HubName,
-  type ModelName,
-  nearNames,
-  parseModelName,
-} from "./names.ts";
+export { formatHubName, type HubName, type ModelName, parseModelName } from "./names.ts";
 export { addRoundings, type OnRounding, type Rounding } from "./numbers/rounding.ts";
 export { parseConfig } from "./parse-config.ts";
 export { type CollectedTensors, collectTensors } from "./safetensors/collect.ts";

@@ -2,7 +2,7 @@
 
 import { basename } from "node:path";
 import { GptOssError } from "../base/index.ts";
-import type { Checkpoint } from "../checkpoint/index.ts";
+import { type Checkpoint, parseModelName } from "../checkpoint/index.ts";
 import {
   embeddedAnnouncement,
   type LoadedEngine,
@@ -42,17 +42,19 @@ export const loadCli = (options: ModelOptions, signal: AbortSignal): Promise<Loa
   withProgress((progress) => load({ ...modelOptions(options), ...progress, signal }));
 
 /** What runs, before the first answer: surprises about context and memory are worse later. */
-export function announce(info: ModelInfo): void {
-  printNote(`${info.isEmbedded ? embeddedAnnouncement : describeRun(info)}\n`);
+/** `name` as it was asked for. */
+export function announce(info: ModelInfo, name: string | undefined): void {
+  printNote(`${info.isEmbedded ? embeddedAnnouncement : describeRun(info, name)}\n`);
 }
 
-function describeRun(info: ModelInfo): string {
+function describeRun(info: ModelInfo, name = info.path): string {
   const { plan, config, backend, path } = info;
   const context = plan.contextLength.toLocaleString("en");
   const full = config.contextLength.toLocaleString("en");
   const room =
     plan.contextLength < config.contextLength ? `${context} of ${full} tokens` : `${context} tokens`;
-  return `${basename(path)}, ${backend.name} backend, context ${room} (cache: ${formatBytes(plan.cacheBytes)})`;
+  const shown = parseModelName(name)?.kind === "path" ? basename(path) : name;
+  return `${shown}, ${backend.name} backend, context ${room} (cache: ${formatBytes(plan.cacheBytes)})`;
 }
 
 export interface CliEngine extends LoadedEngine {

@@ -51,7 +51,7 @@ export const chatCommand = (): Command => {
 
 async function open(options: Options, signal: AbortSignal): Promise<LoadedGptOss> {
   const model = await loadCli(options, signal);
-  announce(model.info);
+  announce(model.info, options.model);
   return model;
 }
 

@@ -95,7 +95,7 @@ async function fromTokens(tokens: readonly number[], options: Options, signal: A
 
 async function fromConversation(input: Input, options: Options, signal: AbortSignal): Promise<void> {
   const model = await loadCli(options, signal);
-  if (!options.json) announce(model.info);
+  if (!options.json) announce(model.info, options.model);
   try {
     const respondOptions = { ...respondOptionsOf(options), signal };
     if (options.raw) {

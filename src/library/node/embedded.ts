@@ -19,7 +19,7 @@ export const embeddedContextTokens = 8192;
 export const embeddedAnnouncement = `This is the embedded model: gpt-oss in every detail, but with 4.1 million parameters instead of 20 billion.
 It can add and subtract numbers of up to two digits, name the capitals of 24 countries, count letters in a few words,
 call a get_weather function, and say who it is. It knows nothing else, and errs; more effort helps with sums.
-For a real answer, give the folder of a gpt-oss checkpoint with --model.`;
+For real answers: gpt-oss pull 20b (14 GB), then gpt-oss chat --model 20b.`;
 
 export function isEmbedded(path: string): boolean {
   try {
