@@ -105,6 +105,17 @@ test("node: modules stay where they are allowed", () => {
   expect(strays).toEqual([]);
 });
 
+test("globals of Node stay where its modules are", () => {
+  const strays = files
+    .map((file) => ({
+      name: relative(src, file),
+      code: readFileSync(file, "utf8").replace(/^\s*(\/\/|\*).*$/gm, ""),
+    }))
+    .filter(({ name }) => !isTest(join(src, name)) && !nodeAllowed.some((place) => name.startsWith(place)))
+    .filter(({ code }) => /(?<![.\w])(Buffer\.|process\.|require\(|__dirname)/.test(code));
+  expect(strays.map(({ name }) => name)).toEqual([]);
+});
+
 test("files stay small enough to read in one sitting", () => {
   const tooLong = files
     .filter((file) => !isTest(file))

@@ -72,8 +72,12 @@ for (let round = 0; round < repeat; round++) {
   const line = { streamGBs: round2(gigabytes) };
   if (prefill > 0)
     line.prefill = round2((prefill * count) / (await timed(() => step(sequences.map(() => prefill)))));
-  if (position > 0)
-    for (const sequence of sequences) sequence.append(new Int32Array(position)), sequence.commit();
+  if (position > 0) {
+    for (const sequence of sequences) {
+      sequence.append(new Int32Array(position));
+      sequence.commit();
+    }
+  }
   await step(sequences.map(() => 1));
   const seconds = await timed(async () => {
     for (let i = 0; i < decode; i++) await step(sequences.map(() => 1));

@@ -8,7 +8,7 @@ import { describe } from "./quote.ts";
 
 const complaint: Complaint = {
   code: "checkpoint/bad-config",
-  hint: "the file is damaged or not that of a gpt-oss model; fetch it again",
+  hint: "compare it with the config.json of a published gpt-oss model; a downloaded one may be damaged",
 };
 
 /** Far above any model of this family; they keep sums of sizes exact and a hostile config from filling the memory. */

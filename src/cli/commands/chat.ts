@@ -1,3 +1,5 @@
+// `gpt-oss chat`: options and the model; the conversation itself is in ../chat.ts.
+
 import { Command } from "commander";
 import type { LoadedGptOss } from "../../library/node/index.ts";
 import { askOnce, converse } from "../chat.ts";

@@ -1,3 +1,5 @@
+// `gpt-oss convert`: options, progress and the report; what is converted how is in src/checkpoint/convert/.
+
 import { Command, Option } from "commander";
 import type { DenseFormat, ExpertStorage, Layout } from "../../checkpoint/index.ts";
 import type { WriteProgress } from "../../checkpoint/node/index.ts";

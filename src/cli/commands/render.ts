@@ -1,3 +1,5 @@
+// `gpt-oss render`: a conversation → the tokens and the text that a model sees. Needs no model, only a tokenizer.
+
 import { Command, Option } from "commander";
 import {
   conversationFromJson,
