@@ -127,45 +127,57 @@ function startHash({ hash, size }: HubFile): Hash {
   return hash.kind === "sha256" ? createHash("sha256") : createHash("sha1").update(`blob ${size}\0`);
 }
 
-const readBytes = 2 ** 22;
-
-async function hashFile(
-  handle: FileHandle,
-  hash: Hash,
-  { size, name, signal }: { size: number; name: string; signal: AbortSignal | undefined },
-): Promise<void> {
-  for (let offset = 0; offset < size; offset += readBytes) {
-    signal?.throwIfAborted();
-    const chunk = new Uint8Array(Math.min(readBytes, size - offset));
-    await readFully(handle, chunk, { offset, name });
-    hash.update(chunk);
-  }
-}
-
 /** The hash of a file's content as the hub would give it. */
 export async function hashOfFile(
   path: string,
   kind: FileHash["kind"],
-  {
-    signal,
-    onBytes,
-  }: { readonly signal?: AbortSignal | undefined; readonly onBytes?: (more: number) => void } = {},
+  options: { readonly signal?: AbortSignal | undefined; readonly onBytes?: (more: number) => void } = {},
 ): Promise<string> {
   const handle = await open(path, "r");
   try {
     const { size } = await handle.stat();
     const hash = startHash({ path, size, hash: { kind, hex: "" } });
-    for (let offset = 0; offset < size; offset += readBytes) {
-      signal?.throwIfAborted();
-      const chunk = new Uint8Array(Math.min(readBytes, size - offset));
-      await readFully(handle, chunk, { offset, name: path });
-      hash.update(chunk);
-      onBytes?.(chunk.length);
-    }
+    await hashFile(handle, hash, { ...options, size, name: path });
     return hash.digest("hex");
   } finally {
     await handle.close();
   }
+}
+
+interface HashFileOptions {
+  readonly size: number;
+  readonly name: string;
+  readonly signal?: AbortSignal | undefined;
+  readonly onBytes?: (more: number) => void;
+}
+
+const readBytes = 2 ** 21;
+
+/** One piece is read while the one before it is hashed. */
+async function hashFile(
+  handle: FileHandle,
+  hash: Hash,
+  { size, name, signal, onBytes }: HashFileOptions,
+): Promise<void> {
+  const buffers = [new Uint8Array(readBytes), new Uint8Array(readBytes)];
+  const readPiece = async (offset: number): Promise<Uint8Array> => {
+    const piece = buffers[(offset / readBytes) % 2].subarray(
+      0,
+      Math.max(0, Math.min(readBytes, size - offset)),
+    );
+    await readFully(handle, piece, { offset, name });
+    return piece;
+  };
+  let next = readPiece(0);
+  for (let offset = 0; offset < size; offset += readBytes) {
+    signal?.throwIfAborted();
+    const piece = await next;
+    next = readPiece(offset + readBytes);
+    next.catch(() => {}); // thrown by the next `await next`
+    hash.update(piece);
+    onBytes?.(piece.length);
+  }
+  await next;
 }
 
 /** Appends until the file is whole. */

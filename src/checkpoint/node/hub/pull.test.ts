@@ -56,7 +56,7 @@ const start = async (options?: LocalHubOptions): Promise<void> => {
 };
 
 /** Real patience waits for seconds; a test cannot. */
-const patience = { stallMs: 150, firstPauseMs: 5, longestPauseMs: 20, tries: 4 };
+const patience = { stallMs: 250, firstPauseMs: 5, longestPauseMs: 20, tries: 4 };
 
 const plan = (options: PlanOptions & { env?: Record<string, string> } = {}): Promise<PullPlan> => {
   const { env, ...rest } = options;
@@ -374,7 +374,9 @@ describe("continues", () => {
 describe("a lock", () => {
   test("lets two pulls of one model run one after the other, and the second fetches nothing", async () => {
     await start({ pauseMs: 1 });
-    const [one, two] = [await plan(), await plan()];
+    // A machine that is busy is not a hub that stalls.
+    const patient = { patience: { ...patience, stallMs: 10_000 } };
+    const [one, two] = [await plan(patient), await plan(patient)];
     const troubles: string[] = [];
     const options = { onTrouble: (message: string) => troubles.push(message) };
     await Promise.all([pull(one, options), pull(two, options)]);
