@@ -86,12 +86,13 @@ function residentBytes(): number | null {
 }
 
 function describe(report: Report): string[] {
+  const first = report.firstPrefillTokensPerSecond;
   const { loadSeconds, prefillTokens, prefillTokensPerSecond, sequences, position, residentBytes } = report;
   const side = sequences === 1 ? "" : `, ${sequences} sequences together`;
   return [
     `backend  ${report.backend}: ${report.description}`,
     `load     ${loadSeconds.toFixed(2)} s`,
-    `prefill  ${prefillTokensPerSecond.toFixed(1)} tokens/s (${prefillTokens} tokens)`,
+    `prefill  ${prefillTokensPerSecond.toFixed(1)} tokens/s (${prefillTokens} tokens; the first prompt ${first.toFixed(1)})`,
     `decode   ${report.decodeTokensPerSecond.toFixed(2)} tokens/s from position ${position}${side}`,
     ...(residentBytes === null ? [] : [`memory   ${formatBytes(residentBytes)} beyond the mapped files`]),
   ];
