@@ -1,6 +1,7 @@
 // A file to be written: its length is known before its bytes are made, and they are made a few megabytes at a time.
 
 import type { TensorView } from "../base/index.ts";
+import { readAhead } from "./read-ahead.ts";
 import { encodeSafetensorsHeader } from "./safetensors/encode-header.ts";
 
 export interface FileStream {
@@ -35,10 +36,10 @@ export function safetensorsFile(name: string, tensors: readonly TensorView[]): N
     byteLength: tensors.reduce((sum, tensor) => sum + tensor.byteLength, header.length),
     async *chunks() {
       yield header;
-      for (const tensor of tensors) {
-        for (let start = 0; start < tensor.byteLength; start += chunkBytes)
-          yield tensor.read(start, Math.min(start + chunkBytes, tensor.byteLength));
-      }
+      for (const tensor of tensors)
+        yield* readAhead(Math.ceil(tensor.byteLength / chunkBytes), (chunk) =>
+          tensor.read(chunk * chunkBytes, Math.min((chunk + 1) * chunkBytes, tensor.byteLength)),
+        );
     },
   };
 }

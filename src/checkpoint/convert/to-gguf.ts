@@ -4,7 +4,6 @@
 import { bytesPerElement, type TensorView } from "../../base/index.ts";
 import type { Checkpoint } from "../checkpoint.ts";
 import type { FileStream } from "../file-stream.ts";
-import { decodeBlocks } from "../gguf/decode.ts";
 import { encodeGgufHeader } from "../gguf/encode-header.ts";
 import { encodeQ8 } from "../gguf/encode-q8.ts";
 import { alignUp, type GgmlType, type GgufTensorInfo, ggmlByteLength } from "../gguf/format.ts";
@@ -14,12 +13,13 @@ import { mxfp4ToGguf } from "../gguf/repack.ts";
 import type { GgufVocabulary } from "../gguf/vocabulary.ts";
 import { type ExpertStorage, inventory } from "../inventory.ts";
 import { decodeMxfp4 } from "../numbers/mxfp4.ts";
-import { measureRounding, type OnRounding } from "../numbers/rounding.ts";
+import type { OnRounding } from "../numbers/rounding.ts";
 import { bytesOf, floatsOf } from "../numbers/rows.ts";
+import { readAhead } from "../read-ahead.ts";
 import { bf16View } from "./bf16-view.ts";
 
 /** Bytes of a source tensor that are converted at once. */
-const chunkBytes = 2 ** 22;
+const chunkBytes = 2 ** 20;
 
 /** How attention, embedding and unembedding are stored. */
 export type DenseFormat = "bf16" | "q8_0";
@@ -88,9 +88,8 @@ const toF32 =
 const toQ8 =
   ({ name, dtype }: TensorView, onRounding: OnRounding | undefined): Convert =>
   (bytes) => {
-    const exact = floatsOf(dtype, bytes);
-    const encoded = encodeQ8(exact);
-    onRounding?.(measureRounding(name, "q8_0", { exact, stored: decodeBlocks("Q8_0", encoded) }));
+    const { encoded, ...loss } = encodeQ8(dtype, bytes);
+    onRounding?.({ tensor: name, to: "q8_0", ...loss });
     return encoded;
   };
 
@@ -115,14 +114,16 @@ function planExperts(checkpoint: Checkpoint, matrix: string, storage: ExpertStor
     },
     async *chunks() {
       const rowsAtOnce = Math.max(1, Math.floor(chunkBytes / (blocksPerRow * 17 * stride))) * stride;
+      const chunks = readAhead(Math.ceil((experts * rows) / rowsAtOnce), (chunk) => {
+        const start = chunk * rowsAtOnce * blocksPerRow;
+        const end = Math.min((chunk + 1) * rowsAtOnce, experts * rows) * blocksPerRow;
+        return Promise.all([blocks.read(start * 16, end * 16), scales.read(start, end)]);
+      });
       const step = { blocksPerRow, first, stride };
-      for (let row = 0; row < experts * rows; row += rowsAtOnce) {
-        const block = row * blocksPerRow;
-        const end = Math.min(row + rowsAtOnce, experts * rows) * blocksPerRow;
-        const [b, s] = await Promise.all([blocks.read(block * 16, end * 16), scales.read(block, end)]);
-        if (storage === "mxfp4") yield mxfp4ToGguf(b, s, step);
-        else yield bytesOf(decodeMxfp4({ blocks: b, scales: s }, step));
-      }
+      for await (const [b, s] of chunks)
+        yield storage === "mxfp4"
+          ? mxfp4ToGguf(b, s, step)
+          : bytesOf(decodeMxfp4({ blocks: b, scales: s }, step));
     },
   });
   const inLayer = (name: string): string => `blk.${splitLayer(matrix).layer}.${name}.weight`;
@@ -148,8 +149,10 @@ function planGateUpBias(view: TensorView): PlannedTensor[] {
 async function* stream(view: TensorView, convert: Convert): AsyncGenerator<Uint8Array> {
   const unit = 32 * bytesPerElement[view.dtype];
   const step = Math.floor(chunkBytes / unit) * unit;
-  for (let start = 0; start < view.byteLength; start += step)
-    yield convert(await view.read(start, Math.min(start + step, view.byteLength)));
+  const chunks = readAhead(Math.ceil(view.byteLength / step), (chunk) =>
+    view.read(chunk * step, Math.min((chunk + 1) * step, view.byteLength)),
+  );
+  for await (const bytes of chunks) yield convert(bytes);
 }
 
 /** The name under which a tensor is written; the experts' are made where they are planned. */

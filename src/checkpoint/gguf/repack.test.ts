@@ -2,7 +2,9 @@ import { readFileSync } from "node:fs";
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import { bf16ToF32, f16ToF32, f32ToBf16, mxfp4Scale, mxfp4Values } from "../../base/index.ts";
+import { measureRounding } from "../numbers/rounding.ts";
 import { floatsOf, narrow } from "../numbers/rows.ts";
+import { decodeBlocks } from "./decode.ts";
 import { encodeQ8 } from "./encode-q8.ts";
 import { blocksFromGguf, mxfp4ToGguf, scalesFromGguf } from "./repack.ts";
 
@@ -58,8 +60,15 @@ describe("Q8_0", () => {
   test("is what ggml makes of the same values, byte for byte", () => {
     const file = new URL("../../../test/golden/gguf/blocks.json", import.meta.url);
     const { source, types } = JSON.parse(readFileSync(file, "utf8"));
-    const values = floatsOf("BF16", new Uint8Array(Buffer.from(source, "base64")));
-    expect(Buffer.from(encodeQ8(values)).toString("base64")).toBe(types.Q8_0.stored);
+    const halves = new Uint8Array(Buffer.from(source, "base64"));
+    const values = floatsOf("BF16", halves);
+    for (const { encoded } of [encodeQ8("BF16", halves), encodeQ8("F32", new Uint8Array(values.buffer))])
+      expect(Buffer.from(encoded).toString("base64")).toBe(types.Q8_0.stored);
+    const decoded = decodeBlocks("Q8_0", encodeQ8("BF16", halves).encoded);
+    const loss = measureRounding("t", "q8_0", { exact: values, stored: decoded });
+    const { encoded, ...measured } = encodeQ8("BF16", halves);
+    for (const [key, value] of Object.entries(measured))
+      expect([key, value]).toEqual([key, expect.closeTo(loss[key as keyof typeof measured], 6)]);
   });
 
   test("is within half a step of every value, and its scale is the largest value over 127", () => {
@@ -67,7 +76,7 @@ describe("Q8_0", () => {
     fc.assert(
       fc.property(values, (numbers) => {
         const stored = numbers.map((value) => bf16ToF32(f32ToBf16(value)));
-        const q8 = encodeQ8(Float32Array.from(stored));
+        const q8 = encodeQ8("F32", new Uint8Array(Float32Array.from(stored).buffer)).encoded;
         const scale = f16ToF32(q8[0] | (q8[1] << 8));
         const largest = Math.max(...stored.map(Math.abs));
         // The scale is rounded to f16: 11 significant bits, or a multiple of 2^-24 when it is tiny.

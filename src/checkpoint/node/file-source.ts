@@ -95,7 +95,8 @@ export async function readFully(
 
 function allocate(name: string, length: number): Uint8Array {
   try {
-    return new Uint8Array(new ArrayBuffer(length));
+    // Not zeroed: `readFully` fills all of it, or throws.
+    return new Uint8Array(Buffer.allocUnsafeSlow(length).buffer);
   } catch (cause) {
     throw new GptOssError("checkpoint/io", {
       message: `${name}: cannot allocate ${length} bytes to read it`,
