@@ -1,5 +1,5 @@
-// Texts to measure on, found on the machine itself: licences for prose, installed packages for code, the lock file for
-// JSON, and the names that Intl knows, in fourteen languages, between sentences of article 1 of the Universal
+// Texts to measure on, found on the machine itself: licences for prose, this project for code, the lock file for JSON,
+// and the names that Intl knows, in fourteen languages, between sentences of article 1 of the Universal
 // Declaration of Human Rights.
 
 import { readdirSync, readFileSync } from "node:fs";
@@ -7,7 +7,6 @@ import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 
 const root = fileURLToPath(new URL("../../", import.meta.url));
-const modules = join(root, "node_modules");
 const maxCharacters = 400_000;
 
 function* filesOf(folder, isWanted, depth) {
@@ -18,13 +17,13 @@ function* filesOf(folder, isWanted, depth) {
   }
 }
 
-function joined(isWanted, depth) {
+function joined(folder, isWanted, depth) {
   const texts = new Set();
   let length = 0;
-  for (const path of filesOf(modules, isWanted, depth)) {
+  for (const path of filesOf(join(root, folder), isWanted, depth)) {
     if (length > maxCharacters) break;
     const text = readFileSync(path, "utf8");
-    // Data and minified bundles are not what people write.
+    // Generated data is not what people write.
     if (texts.has(text) || text.length > 100_000) continue;
     texts.add(text);
     length += text.length;
@@ -68,8 +67,8 @@ function multilingual() {
 }
 
 export const corpora = {
-  "English prose": joined((name) => /^licen[cs]e(\.md|\.txt)?$/i.test(name), 2),
-  code: joined((name) => /\.(js|mjs|ts)$/.test(name), 3),
+  "English prose": joined("node_modules", (name) => /^licen[cs]e(\.md|\.txt)?$/i.test(name), 2),
+  code: joined("src", (name) => /\.ts$/.test(name), 4),
   "14 languages": multilingual(),
   JSON: readFileSync(join(root, "package-lock.json"), "utf8").slice(0, maxCharacters),
 };
