@@ -17,6 +17,12 @@ static inline __m256i broadcast4(const void* p) {
   return _mm256_set1_epi32(word);
 }
 
+/// Integer sums may be reordered, and compilers make trees of them that need more registers than there are: not past this.
+static inline __m256i in_order(__m256i sum) {
+  __asm__("" : "+x"(sum));
+  return sum;
+}
+
 #ifdef __AVXVNNI__
 constexpr bool kHasVnni = true;
 static inline __m256i dot(__m256i sum, __m256i unsigned_bytes, __m256i bytes) {
@@ -27,7 +33,7 @@ constexpr bool kHasVnni = false;
 /// No four neighbouring products may add up to more than 32767.
 static inline __m256i dot(__m256i sum, __m256i unsigned_bytes, __m256i bytes) {
   const __m256i pairs = _mm256_maddubs_epi16(unsigned_bytes, bytes);
-  return _mm256_add_epi32(sum, _mm256_madd_epi16(pairs, _mm256_set1_epi16(1)));
+  return in_order(_mm256_add_epi32(sum, _mm256_madd_epi16(pairs, _mm256_set1_epi16(1))));
 }
 #endif
 

@@ -27,7 +27,7 @@ struct NibbleSums {
   static inline Weight load(const uint8_t* values) { return load256(values); }
   static inline __m256i start(int32_t start) { return _mm256_set1_epi32(start); }
   static inline __m256i add(__m256i sum, const Weight& weight, __m256i x) {
-    return _mm256_add_epi16(sum, _mm256_maddubs_epi16(weight, x));
+    return in_order(_mm256_add_epi16(sum, _mm256_maddubs_epi16(weight, x)));
   }
   static inline __m256 floats(__m256i sum) {
     return _mm256_cvtepi32_ps(_mm256_madd_epi16(sum, _mm256_set1_epi16(1)));
