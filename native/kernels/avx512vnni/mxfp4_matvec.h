@@ -60,6 +60,12 @@ inline __m512 block_scales(uint32_t exponents) {
   return _mm512_castsi512_ps(_mm512_slli_epi32(spread, 23));
 }
 
+inline __m512 block_scales(const uint8_t* exponents) {
+  uint32_t four;
+  memcpy(&four, exponents, 4);
+  return block_scales(four);
+}
+
 /// The values of the low nibble of each byte.
 inline __m512i nibble_values(__m512i bytes) {
 #ifdef __AVX512VBMI__
@@ -70,56 +76,91 @@ inline __m512i nibble_values(__m512i bytes) {
 #endif
 }
 
-template <size_t V>
-inline void multiply(__m512i bytes, __m512 scale, const Group* const* groups, size_t g, __m512* acc) {
-  const __m512i even = nibble_values(bytes), odd = nibble_values(_mm512_srli_epi16(bytes, 4));
+/// One group of R rows times V activations.
+template <size_t R, size_t V>
+inline void multiply(const __m512i* bytes, const __m512* scales, const Group* const* groups, size_t g, __m512* acc) {
+  __m512i even[R], odd[R];
+  for (size_t r = 0; r < R; r++) {
+    even[r] = nibble_values(bytes[r]);
+    odd[r] = nibble_values(_mm512_srli_epi16(bytes[r], 4));
+  }
   for (size_t v = 0; v < V; v++) {
     const Group& x = groups[v][g];
-    __m512i sum = _mm512_load_si512(x.start);
-    sum = _mm512_dpbusd_epi32(sum, even, _mm512_load_si512(x.even));
-    sum = _mm512_dpbusd_epi32(sum, odd, _mm512_load_si512(x.odd));
-    acc[v] = _mm512_fmadd_ps(_mm512_cvtepi32_ps(sum), _mm512_mul_ps(scale, _mm512_load_ps(x.scale)), acc[v]);
+    const __m512 x_scale = _mm512_load_ps(x.scale);
+    for (size_t r = 0; r < R; r++) {
+      __m512i sum = _mm512_load_si512(x.start);
+      sum = _mm512_dpbusd_epi32(sum, even[r], _mm512_load_si512(x.even));
+      sum = _mm512_dpbusd_epi32(sum, odd[r], _mm512_load_si512(x.odd));
+      acc[v * R + r] = _mm512_fmadd_ps(_mm512_cvtepi32_ps(sum), _mm512_mul_ps(scales[r], x_scale), acc[v * R + r]);
+    }
   }
 }
 
-template <size_t V>
+/// The exponents of a row's last blocks, fewer than 4, without a look past them.
+inline uint32_t last_exponents(const uint8_t* scales, size_t whole, size_t rest) {
+  uint32_t exponents = 0;
+  if (whole > 0) {
+    memcpy(&exponents, scales + 4 * whole + rest - 4, 4);
+    return exponents >> (32 - 8 * rest);
+  }
+  for (size_t i = 0; i < rest; i++) exponents |= (uint32_t)scales[i] << (8 * i);
+  return exponents;
+}
+
+template <size_t R, size_t V>
+void row_group(const Mxfp4& weights, size_t row, const Group* const* groups, const float* bias, float* const* out) {
+  const size_t cols = weights.cols, whole = cols / kGroup, rest = cols % kGroup / kBlockCols;
+  const uint8_t* blocks = weights.blocks + row * cols / 2;
+  const uint8_t* scales = weights.scales + row * cols / 32;
+  // Rows are read side by side, so each line of the next rows is fetched once, from the same line of these.
+  const size_t ahead = R * cols / 2 > kPrefetchBytes ? R * cols / 2 : kPrefetchBytes;
+  __m512i bytes[R];
+  __m512 weight_scales[R], acc[R * V];
+  for (size_t i = 0; i < R * V; i++) acc[i] = _mm512_setzero_ps();
+  for (size_t g = 0; g < whole; g++) {
+    for (size_t r = 0; r < R; r++) {
+      const uint8_t* line = blocks + r * (cols / 2) + g * 64;
+      _mm_prefetch((const char*)line + ahead, _MM_HINT_T0);
+      bytes[r] = _mm512_loadu_si512(line);
+      weight_scales[r] = block_scales(scales + r * (cols / 32) + 4 * g);
+    }
+    multiply<R, V>(bytes, weight_scales, groups, g, acc);
+  }
+  if (rest > 0) {
+    const __mmask64 present = ((__mmask64)1 << (16 * rest)) - 1;
+    for (size_t r = 0; r < R; r++) {
+      bytes[r] = _mm512_maskz_loadu_epi8(present, blocks + r * (cols / 2) + whole * 64);
+      weight_scales[r] = block_scales(last_exponents(scales + r * (cols / 32), whole, rest));
+    }
+    multiply<R, V>(bytes, weight_scales, groups, whole, acc);
+  }
+  for (size_t v = 0; v < V; v++)
+    for (size_t r = 0; r < R; r++)
+      out[v][row + r] = _mm512_reduce_add_ps(acc[v * R + r]) + (bias ? bias[row + r] : 0.0f);
+}
+
+/// R rows at a time share the loads of activations and hide each other's latencies.
+template <size_t R, size_t V>
 void rows(const Mxfp4& weights, size_t first, size_t last, const void* const* activations, const float* bias,
           float* const* out) {
-  const size_t cols = weights.cols, whole = cols / kGroup, rest = cols % kGroup / kBlockCols;
   const Group* groups[V];
   for (size_t v = 0; v < V; v++) groups[v] = (const Group*)activations[v];
-  for (size_t row = first; row < last; row++) {
-    const uint8_t* blocks = weights.blocks + row * cols / 2;
-    const uint8_t* scales = weights.scales + row * cols / 32;
-    __m512 acc[V];
-    for (size_t v = 0; v < V; v++) acc[v] = _mm512_setzero_ps();
-    for (size_t g = 0; g < whole; g++) {
-      _mm_prefetch((const char*)blocks + g * 64 + kPrefetchBytes, _MM_HINT_T0);
-      uint32_t exponents;
-      memcpy(&exponents, scales + 4 * g, 4);
-      multiply<V>(_mm512_loadu_si512(blocks + g * 64), block_scales(exponents), groups, g, acc);
-    }
-    if (rest > 0) {
-      uint32_t exponents = 0;
-      for (size_t i = 0; i < rest; i++) exponents |= (uint32_t)scales[4 * whole + i] << (8 * i);
-      const __mmask64 present = ((__mmask64)1 << (16 * rest)) - 1;
-      multiply<V>(_mm512_maskz_loadu_epi8(present, blocks + whole * 64), block_scales(exponents), groups, whole, acc);
-    }
-    for (size_t v = 0; v < V; v++) out[v][row] = _mm512_reduce_add_ps(acc[v]) + (bias ? bias[row] : 0.0f);
-  }
+  size_t row = first;
+  for (; row + R <= last; row += R) row_group<R, V>(weights, row, groups, bias, out);
+  for (; row < last; row++) row_group<1, V>(weights, row, groups, bias, out);
 }
 
 void run(const Mxfp4& weights, size_t first, size_t last, const void* const* activations, size_t vectors,
          const float* bias, float* const* out) {
   switch (vectors) {
-    case 1: return rows<1>(weights, first, last, activations, bias, out);
-    case 2: return rows<2>(weights, first, last, activations, bias, out);
-    case 3: return rows<3>(weights, first, last, activations, bias, out);
-    case 4: return rows<4>(weights, first, last, activations, bias, out);
-    case 5: return rows<5>(weights, first, last, activations, bias, out);
-    case 6: return rows<6>(weights, first, last, activations, bias, out);
-    case 7: return rows<7>(weights, first, last, activations, bias, out);
-    default: return rows<8>(weights, first, last, activations, bias, out);
+    case 1: return rows<4, 1>(weights, first, last, activations, bias, out);
+    case 2: return rows<4, 2>(weights, first, last, activations, bias, out);
+    case 3: return rows<4, 3>(weights, first, last, activations, bias, out);
+    case 4: return rows<4, 4>(weights, first, last, activations, bias, out);
+    case 5: return rows<2, 5>(weights, first, last, activations, bias, out);
+    case 6: return rows<2, 6>(weights, first, last, activations, bias, out);
+    case 7: return rows<2, 7>(weights, first, last, activations, bias, out);
+    default: return rows<2, 8>(weights, first, last, activations, bias, out);
   }
 }
 
