@@ -40,8 +40,10 @@ const sequence = context.getSequence();
 const load = seconds() - loadStart;
 
 const report = ids ? await logprobs(ids) : await speed();
-process.stdout.write(`${JSON.stringify({ peer: "node-llama-cpp", load, ...report })}\n`);
-process.exit(0);
+// A pipe takes a large vocabulary in pieces.
+process.stdout.write(`${JSON.stringify({ peer: "node-llama-cpp", load, ...report })}\n`, () =>
+  process.exit(0),
+);
 
 /** Tokens are any valid ids: the cost does not depend on what they say. */
 function promptOf(count) {
