@@ -1,7 +1,15 @@
 // The package as npm delivers it: packed, installed in an empty folder, imported, run.
 
 import { execFile, execFileSync } from "node:child_process";
-import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import {
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readFileSync,
+  realpathSync,
+  rmSync,
+  writeFileSync,
+} from "node:fs";
 import { tmpdir } from "node:os";
 import { join, resolve } from "node:path";
 import { promisify } from "node:util";
@@ -18,7 +26,11 @@ const project = join(folder, "project");
 let files: string[];
 let tarball: string;
 
+const kernels = `prebuilds/${process.platform}-${process.arch}/gptoss.node`;
+const areKernelsBuilt = existsSync("native/build/Release/gptoss.node");
+
 beforeAll(() => {
+  if (areKernelsBuilt) execFileSync(process.execPath, ["scripts/prebuild.mjs", "--built"], { stdio: "pipe" });
   // `prepare` would build again, native kernels included; dist/ is fresh from the global set-up.
   const packed = execFileSync("npm", ["pack", "--ignore-scripts", "--json", "--pack-destination", folder], {
     encoding: "utf8",
@@ -93,6 +105,22 @@ describe("installed in an empty folder", () => {
       await model.close();`;
     const { stdout } = await run(process.execPath, ["--input-type=module", "-e", script], { cwd: project });
     expect(stdout).toBe("47 + 85 = 132.\n");
+  });
+
+  test.skipIf(!areKernelsBuilt)("the native kernels are the ones that were packed", async () => {
+    expect(files).toContain(kernels);
+    const script = `import { createNativeBackend } from "gpt-oss/backend/native";
+      const backend = createNativeBackend();
+      console.log(backend.name, process.report.getReport().sharedObjects.find((path) => path.endsWith("gptoss.node")));
+      await backend.close();`;
+    const { stdout } = await run(process.execPath, ["--input-type=module", "-e", script], { cwd: project });
+    expect(stdout).toBe(`native ${realpathSync(join(project, "node_modules/gpt-oss", kernels))}\n`);
+    // Nothing that npm would compile by itself when it installs.
+    const { scripts, gypfile } = packageJson;
+    expect([scripts.preinstall, scripts.install, scripts.postinstall, gypfile]).toEqual(
+      Array(4).fill(undefined),
+    );
+    expect(files.filter((path) => /\.(gyp|cc|h)$/.test(path))).toEqual([]);
   });
 
   test("the command line runs", async () => {

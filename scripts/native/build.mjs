@@ -1,5 +1,5 @@
 // Builds a program from native/ without node-gyp and without Node: kernels, operations, runtime, and its own files.
-// Objects are kept by configuration in native/build/test/, and made again when a file that they include is newer.
+// Objects are kept by configuration in build/native/, and made again when a file that they include is newer.
 
 import { spawn } from "node:child_process";
 import { createHash } from "node:crypto";
@@ -25,7 +25,7 @@ export async function buildProgram({
   linkFlags = [],
   sources,
 }) {
-  const folder = join(native, "build", "test", name);
+  const folder = join(root, "build", "native", name);
   mkdirSync(folder, { recursive: true });
   const targets = readTargets(join(native, "binding.gyp"), { arch, os });
   const jobs = targets.flatMap((target) =>

@@ -1,4 +1,6 @@
-import { readFileSync } from "node:fs";
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import * as z from "zod";
 import { type Effort, tool, toolResult } from "../../agent/index.ts";
@@ -194,10 +196,17 @@ describe("load", () => {
     expect(weights.model.backend.usage()).toMatchObject({ tensors: 0, weights: 0, caches: 0 });
   });
 
-  test("where no native kernels load, says so once and runs anyway", async () => {
+  test.each([
+    ["are not there", undefined],
+    ["are no binary", "not a library"],
+    ["were made for another version", "module.exports = { interface: 0 };"],
+  ])("where native kernels %s, says so once and runs anyway", async (_, content) => {
     const { onFirstBackend } = await import("./backends.ts");
     const { shapes } = await import("../../checkpoint/index.ts");
-    process.env.GPT_OSS_NATIVE = "/nowhere.node";
+    const folder = mkdtempSync(join(tmpdir(), "gpt-oss-kernels-"));
+    const path = join(folder, content?.startsWith("module") ? "kernels.cjs" : "kernels.node");
+    if (content !== undefined) writeFileSync(path, content);
+    process.env.GPT_OSS_NATIVE = path;
     try {
       const { made, warning } = await onFirstBackend(
         shapes["gpt-oss-20b"],
@@ -205,11 +214,13 @@ describe("load", () => {
         async (backend) => backend.name,
       );
       expect(made).toBe("reference");
-      expect(warning).toContain("/nowhere.node");
+      expect(warning).toContain(path);
+      expect(warning?.match(/tried/g)).toHaveLength(1);
       const asked = onFirstBackend(shapes["gpt-oss-20b"], { backend: "native" }, async () => {});
       await expect(asked).rejects.toMatchObject({ code: "backend/unsupported" });
     } finally {
       delete process.env.GPT_OSS_NATIVE;
+      rmSync(folder, { recursive: true });
     }
   });
 });
