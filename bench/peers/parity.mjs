@@ -123,7 +123,7 @@ function compare(mine, theirs) {
     kl,
     difference: Math.max(...differences),
     mean: differences.reduce((sum, value) => sum + value, 0) / differences.length,
-    agrees: theirs.indexOf(Math.max(...theirs)) === top[0],
+    agrees: theirs.reduce((best, value, i) => (value > theirs[best] ? i : best), 0) === top[0],
   };
 }
 

@@ -17,6 +17,7 @@ export interface Cursor {
   bigint(type: "u64" | "i64"): bigint;
   /** The next `length` bytes, not copied. */
   bytes(length: number): Uint8Array;
+  skip(length: number): void;
 }
 
 export const numberBytes: Readonly<Record<GgufNumberType, number>> = {
@@ -57,6 +58,7 @@ export function createCursor(head: Uint8Array): Cursor {
       const at = take(length);
       return head.subarray(at, at + length);
     },
+    skip: (length) => void take(length),
   };
 }
 

@@ -2,6 +2,7 @@
 // the k-quants, whose blocks are larger, are in decode-k-quants.ts.
 
 import { mxfp4Values } from "../../base/index.ts";
+import { narrowInto } from "../numbers/rows.ts";
 import { decodeIq4Xs, decodeQ2K, decodeQ3K, decodeQ4K, decodeQ5K, decodeQ6K } from "./decode-k-quants.ts";
 import { type GgmlType, ggmlTypes } from "./format.ts";
 import { halfAt } from "./half.ts";
@@ -20,6 +21,21 @@ export function decodeBlocks(type: QuantizedType, bytes: Uint8Array): Float32Arr
   const out = new Float32Array(blocks * values);
   const decode = decoders[type];
   for (let block = 0; block < blocks; block++) decode(bytes, block * blockBytes, out, block * values);
+  return out;
+}
+
+/** The same rounded to BF16, block by block, so that the exact values never leave the cache. */
+export function decodeBlocksToBf16(type: QuantizedType, bytes: Uint8Array): Uint16Array<ArrayBuffer> {
+  const { values, bytes: blockBytes } = ggmlTypes[type];
+  const blocks = bytes.length / blockBytes;
+  const out = new Uint16Array(blocks * values);
+  const exact = new Float32Array(values);
+  const bits = new Uint32Array(exact.buffer);
+  const decode = decoders[type];
+  for (let block = 0; block < blocks; block++) {
+    decode(bytes, block * blockBytes, exact, 0);
+    narrowInto(bits, out, block * values);
+  }
   return out;
 }
 

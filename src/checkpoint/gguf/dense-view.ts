@@ -3,10 +3,10 @@
 import type { TensorView } from "../../base/index.ts";
 import { computedView } from "../computed-view.ts";
 import { measureRounding, type OnRounding } from "../numbers/rounding.ts";
-import { bytesOf, floatsOf, narrow } from "../numbers/rows.ts";
+import { bytesOf, floatsOf } from "../numbers/rows.ts";
 import { tensorView } from "../tensor-views.ts";
 import type { GgufTensor } from "./collect.ts";
-import { decodeBlocks, isQuantized } from "./decode.ts";
+import { decodeBlocks, decodeBlocksToBf16, isQuantized } from "./decode.ts";
 import { type GgmlType, ggmlTypes } from "./format.ts";
 
 export interface DecodeOptions {
@@ -24,15 +24,15 @@ export function denseView(
   const { type, shape, offset, byteLength, source } = tensor;
   if (!isQuantized(type)) return tensorView(source, { name, dtype: type, shape, offset, byteLength });
   const { values, bytes: blockBytes } = ggmlTypes[type];
-  const read = async (first: number, count: number): Promise<Float32Array<ArrayBuffer>> =>
-    decodeBlocks(type, await source.read(offset + first * blockBytes, count * blockBytes));
+  const read = (first: number, count: number): Promise<Uint8Array> =>
+    source.read(offset + first * blockBytes, count * blockBytes);
   if (decodeTo === "F32")
     return computedView({
       name,
       dtype: "F32",
       shape,
       unitBytes: values * 4,
-      make: async (first, count) => bytesOf(await read(first, count)),
+      make: async (first, count) => bytesOf(decodeBlocks(type, await read(first, count))),
     });
   return computedView({
     name,
@@ -40,9 +40,11 @@ export function denseView(
     shape,
     unitBytes: values * 2,
     make: async (first, count) => {
-      const exact = await read(first, count);
-      const bytes = bytesOf(narrow(exact));
-      onRounding?.(measureRounding(name, "bf16", { exact, stored: floatsOf("BF16", bytes) }));
+      const stored = await read(first, count);
+      const bytes = bytesOf(decodeBlocksToBf16(type, stored));
+      onRounding?.(
+        measureRounding(name, "bf16", { exact: decodeBlocks(type, stored), stored: floatsOf("BF16", bytes) }),
+      );
       return bytes;
     },
   });

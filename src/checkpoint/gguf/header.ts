@@ -161,8 +161,8 @@ function walkStrings(
 ): Uint8Array {
   const start = cursor.position;
   const first = cursor.bytes(0);
-  for (let i = 0; i < count; i++)
-    cursor.bytes(limited(file, `a string in ${quote(key)}`, cursor.size(), limits.stringBytes));
+  const what = `a string in ${quote(key)}`;
+  for (let i = 0; i < count; i++) cursor.skip(limited(file, what, cursor.size(), limits.stringBytes));
   return new Uint8Array(first.buffer, first.byteOffset, cursor.position - start);
 }
 

@@ -20,10 +20,14 @@ export function floatsOf(dtype: DType, bytes: Uint8Array): Float32Array<ArrayBuf
 
 /** Rounds to nearest, ties to even, as base's f32ToBf16 does, a NaN staying one; 300 million a second. */
 export function narrow(values: Float32Array): Uint16Array<ArrayBuffer> {
-  const bits = new Uint32Array(values.buffer, values.byteOffset, values.length);
   const out = new Uint16Array(values.length);
-  for (let i = 0; i < out.length; i++) out[i] = narrowed(bits[i]);
+  narrowInto(new Uint32Array(values.buffer, values.byteOffset, values.length), out, 0);
   return out;
+}
+
+/** The same for bits of values, written to `out` from `to` on. */
+export function narrowInto(bits: Uint32Array, out: Uint16Array, to: number): void {
+  for (let i = 0; i < bits.length; i++) out[to + i] = narrowed(bits[i]);
 }
 
 function narrowed(bits: number): number {
