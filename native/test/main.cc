@@ -1,4 +1,5 @@
-// Runs the native tests without Node: every variant of this binary that this processor can run, or the named ones.
+// Runs the native tests without Node: every variant of this binary that this processor can run, or the named ones
+// (`best` is the one that would be chosen).
 //
 //   native_test [variant…] [--only kernels|ops|runtime]
 //
@@ -62,7 +63,7 @@ int main(int count, char** arguments) {
   std::printf("this processor: %s\n", feature_names(cpu_features()).c_str());
   std::vector<const Kernels*> chosen;
   for (const std::string& name : options.names) {
-    const Choice choice = choose_kernels(name);
+    const Choice choice = choose_kernels(name == "best" ? "" : name);
     if (choice.kernels == nullptr) {
       std::printf("%s\n", choice.reason.c_str());
       return 1;

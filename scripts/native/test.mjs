@@ -67,9 +67,9 @@ async function testSanitizers() {
     flags: [...common, "-fsanitize=thread"],
     sources,
   });
-  // Kernels run on one thread: only what shares memory is of interest. One variant does.
+  // Kernels run on one thread: only what shares memory is of interest, with and without tiles.
   const env = { ...process.env, TSAN_OPTIONS: "halt_on_error=1" };
-  const names = positionals.length > 0 ? positionals : ["portable"];
+  const names = positionals.length > 0 ? positionals : ["best", "portable"];
   for (const group of ["runtime", "ops"]) await run(thread, ["--only", group, ...names], { env });
 }
 
