@@ -1,20 +1,28 @@
-// Compiles stream.cc once and runs it: GB/s of a plain streaming read on all cores.
+// Compiles stream.cc and keeps it running: each `read()` gives the GB/s of a plain streaming read, just now.
 
-import { execFile } from "node:child_process";
-import { existsSync } from "node:fs";
+import { execFileSync, spawn } from "node:child_process";
+import { rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { createInterface } from "node:readline";
 import { fileURLToPath } from "node:url";
-import { promisify } from "node:util";
 
-const run = promisify(execFile);
-const source = fileURLToPath(new URL("stream.cc", import.meta.url));
-const binary = join(tmpdir(), `gpt-oss-stream-${process.pid}`);
-
-export async function streamingRead() {
-  if (!existsSync(binary)) {
-    await run("c++", ["-O3", "-std=c++17", "-march=native", "-pthread", "-Wno-psabi", source, "-o", binary]);
-  }
-  const { stdout } = await run(binary);
-  return Number(stdout);
+export function openStream(threads) {
+  const source = fileURLToPath(new URL("stream.cc", import.meta.url));
+  const binary = join(tmpdir(), `gpt-oss-stream-${process.pid}`);
+  execFileSync("c++", ["-O3", "-std=c++17", "-march=native", "-pthread", "-Wno-psabi", source, "-o", binary]);
+  const child = spawn(binary, threads === undefined ? [] : [String(threads)], {
+    stdio: ["pipe", "pipe", "inherit"],
+  });
+  const lines = createInterface({ input: child.stdout })[Symbol.asyncIterator]();
+  return {
+    async read() {
+      child.stdin.write(".");
+      return Number((await lines.next()).value);
+    },
+    close() {
+      child.stdin.end();
+      rmSync(binary);
+    },
+  };
 }
