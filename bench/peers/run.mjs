@@ -10,7 +10,7 @@ import { createReadStream, existsSync, readdirSync, statSync } from "node:fs";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { parseArgs } from "node:util";
-import { streamingRead } from "../native/stream.mjs";
+import { openStream } from "../native/stream.mjs";
 
 const { values, positionals } = parseArgs({
   allowPositionals: true,
@@ -59,11 +59,12 @@ const peers = {
 };
 
 const results = { ours: [], "node-llama-cpp": [] };
+const stream = openStream();
 const streams = [];
 for (let round = 0; round < Number(values.rounds); round++) {
   for (const [name, { files, args, read }] of Object.entries(peers)) {
     for (const file of files) await warm(file);
-    streams.push(await streamingRead());
+    streams.push(Math.max(await stream.read(), await stream.read(), await stream.read()));
     const output = execFileSync(process.execPath, args, {
       encoding: "utf8",
       stdio: ["ignore", "pipe", "ignore"],
@@ -76,6 +77,8 @@ for (let round = 0; round < Number(values.rounds); round++) {
     );
   }
 }
+
+stream.close();
 
 const median = (numbers) => [...numbers].sort((a, b) => a - b)[Math.floor(numbers.length / 2)];
 const ratios = (figure) => results.ours.map((ours, i) => ours[figure] / results["node-llama-cpp"][i][figure]);
