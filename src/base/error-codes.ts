@@ -46,12 +46,19 @@ export type ErrorCode =
   // engine
   | "engine/bad-option"
   | "engine/bad-request"
+  | "engine/bad-grammar"
   | "engine/bad-logits"
   | "engine/overloaded"
   | "engine/closed"
   // agent
   | "agent/bad-tool"
   | "agent/bad-arguments"
+  // server
+  | "server/bad-store"
+  | "server/store-unavailable"
+  | "server/store-full"
+  | "server/store-damaged"
+  | "server/store-closed"
   // library and command line
   | "library/bad-option"
   | "library/no-tokenizer"

@@ -1,0 +1,9 @@
+export type {
+  ResponseStore,
+  StoredEvent,
+  StoredItem,
+  StoredResponse,
+  StoredStatus,
+  StoreLimits,
+  StoreListener,
+} from "./store.ts";
