@@ -2,7 +2,8 @@
 // the k-quants, whose blocks are larger, are in decode-k-quants.ts.
 
 import { mxfp4Values } from "../../base/index.ts";
-import { narrowInto } from "../numbers/rows.ts";
+import type { Measure } from "../numbers/rounding.ts";
+import { narrowInto, widenInto } from "../numbers/rows.ts";
 import { decodeIq4Xs, decodeQ2K, decodeQ3K, decodeQ4K, decodeQ5K, decodeQ6K } from "./decode-k-quants.ts";
 import { type GgmlType, ggmlTypes } from "./format.ts";
 import { halfAt } from "./half.ts";
@@ -24,17 +25,29 @@ export function decodeBlocks(type: QuantizedType, bytes: Uint8Array): Float32Arr
   return out;
 }
 
-/** The same rounded to BF16, block by block, so that the exact values never leave the cache. */
-export function decodeBlocksToBf16(type: QuantizedType, bytes: Uint8Array): Uint16Array<ArrayBuffer> {
+/** Blocks that are rounded together. */
+const blocksAtOnce = 16;
+
+/** The same rounded to BF16, a few blocks at a time, so that the exact values never leave the cache. */
+export function decodeBlocksToBf16(
+  type: QuantizedType,
+  bytes: Uint8Array,
+  measure?: Measure,
+): Uint16Array<ArrayBuffer> {
   const { values, bytes: blockBytes } = ggmlTypes[type];
   const blocks = bytes.length / blockBytes;
   const out = new Uint16Array(blocks * values);
-  const exact = new Float32Array(values);
-  const bits = new Uint32Array(exact.buffer);
+  const exact = new Float32Array(blocksAtOnce * values);
+  const rounded = new Float32Array(measure ? exact.length : 0);
   const decode = decoders[type];
-  for (let block = 0; block < blocks; block++) {
-    decode(bytes, block * blockBytes, exact, 0);
-    narrowInto(bits, out, block * values);
+  for (let first = 0; first < blocks; first += blocksAtOnce) {
+    const count = Math.min(blocksAtOnce, blocks - first);
+    for (let i = 0; i < count; i++) decode(bytes, (first + i) * blockBytes, exact, i * values);
+    const part = exact.subarray(0, count * values);
+    narrowInto(new Uint32Array(exact.buffer, 0, part.length), out, first * values);
+    if (!measure) continue;
+    widenInto(out, first * values, rounded);
+    measure.add(part, rounded);
   }
   return out;
 }

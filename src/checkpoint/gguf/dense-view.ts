@@ -2,8 +2,8 @@
 
 import type { TensorView } from "../../base/index.ts";
 import { computedView } from "../computed-view.ts";
-import { measureRounding, type OnRounding } from "../numbers/rounding.ts";
-import { bytesOf, floatsOf } from "../numbers/rows.ts";
+import { createMeasure, type OnRounding } from "../numbers/rounding.ts";
+import { bytesOf } from "../numbers/rows.ts";
 import { tensorView } from "../tensor-views.ts";
 import type { GgufTensor } from "./collect.ts";
 import { decodeBlocks, decodeBlocksToBf16, isQuantized } from "./decode.ts";
@@ -40,12 +40,10 @@ export function denseView(
     shape,
     unitBytes: values * 2,
     make: async (first, count) => {
-      const stored = await read(first, count);
-      const bytes = bytesOf(decodeBlocksToBf16(type, stored));
-      onRounding?.(
-        measureRounding(name, "bf16", { exact: decodeBlocks(type, stored), stored: floatsOf("BF16", bytes) }),
-      );
-      return bytes;
+      const measure = onRounding && createMeasure(name, "bf16");
+      const halves = decodeBlocksToBf16(type, await read(first, count), measure);
+      if (measure) onRounding(measure.result());
+      return bytesOf(halves);
     },
   });
 }

@@ -14,6 +14,22 @@ export interface Rounding {
 
 export type OnRounding = (rounding: Rounding) => void;
 
+/** Blocks of values and what became of them, added up: cheap where both are in the cache anyway. */
+export interface Measure {
+  add(exact: Float32Array, stored: Float32Array): void;
+  result(): Rounding;
+}
+
+export function createMeasure(tensor: string, to: Rounding["to"]): Measure {
+  let sum: Rounding = { tensor, to, values: 0, squares: 0, errorSquares: 0, largestError: 0 };
+  return {
+    add: (exact, stored) => {
+      sum = addRoundings(sum, measureRounding(tensor, to, { exact, stored }));
+    },
+    result: () => sum,
+  };
+}
+
 export function measureRounding(
   tensor: string,
   to: Rounding["to"],

@@ -30,6 +30,13 @@ export function narrowInto(bits: Uint32Array, out: Uint16Array, to: number): voi
   for (let i = 0; i < bits.length; i++) out[to + i] = narrowed(bits[i]);
 }
 
+/** The inverse: halves from `from` on, as many as `out` has room for. */
+export function widenInto(halves: Uint16Array, from: number, out: Float32Array): void {
+  const bits = new Uint32Array(out.buffer, out.byteOffset, out.length);
+  const count = Math.min(out.length, halves.length - from);
+  for (let i = 0; i < count; i++) bits[i] = halves[from + i] << 16;
+}
+
 function narrowed(bits: number): number {
   if ((bits & 0x7fffffff) > 0x7f800000) return (bits >>> 16) | 0x40;
   return (bits + 0x7fff + ((bits >>> 16) & 1)) >>> 16;

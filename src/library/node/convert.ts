@@ -72,8 +72,9 @@ export async function convert(options: ConvertOptions): Promise<Conversion> {
     const before = roundings.get(key);
     roundings.set(key, before ? addRoundings(before, rounding) : rounding);
   };
-  // 32 bits hold every value of every storage type, so that what is rounded is rounded once.
-  const checkpoint = await openCheckpoint(await modelPath(model), { decodeTo: "F32", onRounding });
+  // What is rounded is rounded once: 32 bits hold every value of every storage type.
+  const decodeTo = dense === "bf16" ? "BF16" : "F32";
+  const checkpoint = await openCheckpoint(await modelPath(model), { decodeTo, onRounding });
   try {
     const files = filesOf(checkpoint, { to, out, dense, experts, onRounding });
     const plan = {
