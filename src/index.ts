@@ -1,9 +1,11 @@
 export {
   type AgentEvent,
   type Answer,
+  type AnswerFormat,
   type Effort,
   type FunctionTool,
   type ToolCall,
+  type ToolChoice,
   type ToolContext,
   type ToolSet,
   tool,

@@ -19,7 +19,14 @@ export type {
   Usage,
 } from "./events.ts";
 export { type Answer, createFold, type Fold, fold } from "./fold.ts";
-export { type AgentRequest, type Effort, efforts, type SampledMemory } from "./request.ts";
+export {
+  type AgentRequest,
+  type AnswerFormat,
+  type Effort,
+  efforts,
+  type SampledMemory,
+  type ToolChoice,
+} from "./request.ts";
 export { type AgentModel, openPrompt, type Prompt, runAgent } from "./run.ts";
 export {
   type FunctionTool,

@@ -6,6 +6,7 @@ import type {
   Conversation,
   DeveloperContent,
   DeveloperMessage,
+  JsonSchema,
   Message,
   ReasoningEffort,
   ResponseFormat,
@@ -23,6 +24,34 @@ export type Effort = ReasoningEffort | "none";
 /** All of them, the least first. */
 export const efforts: readonly Effort[] = ["none", "low", "medium", "high"];
 
+/**
+ * `none`: the functions are shown, and no call can be made. `required`: a call comes before any answer. A function: it is
+ * called, after thinking. `allowed`: only these can be called. A choice that demands a call is fulfilled by the first
+ * one; after its result the model goes on as it likes.
+ */
+export type ToolChoice =
+  | "auto"
+  | "none"
+  | "required"
+  | { readonly function: string }
+  | { readonly allowed: readonly string[]; readonly mode: "auto" | "required" };
+
+/**
+ * The shape of a final answer, which nothing else can be sampled than. `json` is any JSON object; say in the instructions
+ * that JSON is wanted. A schema is shown to the model.
+ */
+export type AnswerFormat =
+  | { readonly type: "json" }
+  | {
+      readonly type: "json-schema";
+      readonly name: string;
+      readonly description?: string;
+      readonly schema: JsonSchema;
+    }
+  | { readonly type: "choice"; readonly choices: readonly string[] }
+  /** An ECMAScript regular expression that matches the whole answer. */
+  | { readonly type: "regex"; readonly pattern: string };
+
 export interface AgentRequest {
   /**
    * What was said, oldest first. A leading system message is kept (the rest of this request fills in only what it
@@ -33,8 +62,10 @@ export interface AgentRequest {
   readonly instructions?: string;
   /** Functions that the model may call. */
   readonly tools?: ToolSet;
-  /** Shapes for the final answer. The prompt asks for them; nothing enforces them. */
-  readonly responseFormats?: readonly ResponseFormat[];
+  /** Whether, and which of the functions, the model has to call. Default: as it likes. */
+  readonly toolChoice?: ToolChoice;
+  /** What the final answer has to be. Thoughts and calls stay as they are. */
+  readonly responseFormat?: AnswerFormat;
   /** Default: what a system message in `messages` says, else medium. */
   readonly effort?: Effort;
   /** ISO date for the system message; default: no date. */
@@ -95,18 +126,26 @@ function withDeveloper(messages: Conversation, request: AgentRequest): Conversat
 }
 
 function developerContent(request: AgentRequest): DeveloperContent | undefined {
-  const { instructions, responseFormats } = request;
+  const { instructions } = request;
+  const responseFormats = promptedFormats(request.responseFormat);
   const functions = Object.entries(request.tools ?? {}).map(([name, { description, parameters }]) => ({
     name,
     ...(description !== undefined && { description }),
     ...(parameters !== undefined && { parameters }),
   }));
-  if (instructions === undefined && functions.length === 0 && !responseFormats?.length) return undefined;
+  if (instructions === undefined && functions.length === 0 && responseFormats.length === 0) return undefined;
   return {
     ...(instructions !== undefined && { instructions }),
     ...(functions.length > 0 && { tools: { functions: { tools: functions } } }),
-    ...(responseFormats?.length && { responseFormats }),
+    ...(responseFormats.length > 0 && { responseFormats }),
   };
+}
+
+/** Models were trained to see schemas; of other formats the instructions have to speak. */
+function promptedFormats(format: AnswerFormat | undefined): ResponseFormat[] {
+  if (format?.type !== "json-schema") return [];
+  const { type: _, ...shown } = format;
+  return [shown];
 }
 
 function mergeDeveloper(old: DeveloperContent, added: DeveloperContent): DeveloperContent {

@@ -19,6 +19,8 @@ export interface FunctionTool {
   readonly description?: string;
   /** Absent: the function takes no arguments. */
   readonly parameters?: JsonSchema;
+  /** The arguments of a call cannot but follow `parameters`: nothing else can be sampled. Default: false. */
+  readonly strict?: boolean;
   /** Gets the parsed JSON. A string is shown to the model as it is, anything else as JSON. */
   readonly execute?: (args: unknown, context: ToolContext) => unknown;
 }
@@ -31,6 +33,8 @@ export interface ToolOptions<Parameters extends ToolParameters> {
   readonly description?: string;
   /** Absent: the function takes no arguments. */
   readonly parameters?: Parameters;
+  /** The arguments of a call cannot but follow `parameters`: nothing else can be sampled. Default: false. */
+  readonly strict?: boolean;
   readonly execute?: (args: ToolArguments<Parameters>, context: ToolContext) => unknown;
 }
 
@@ -52,7 +56,7 @@ export type ToolArguments<Parameters> = Parameters extends z.core.$ZodType
  * });
  */
 export function tool<Parameters extends ToolParameters>(options: ToolOptions<Parameters>): FunctionTool {
-  const { description, parameters } = options;
+  const { description, parameters, strict } = options;
   const execute = options.execute as FunctionTool["execute"];
   const schema = isZod(parameters) ? parameters : undefined;
   const checked = schema && execute && checkedBy(schema, execute);
@@ -61,6 +65,7 @@ export function tool<Parameters extends ToolParameters>(options: ToolOptions<Par
     ...(parameters !== undefined && {
       parameters: schema ? jsonSchemaOf(schema) : (parameters as JsonSchema),
     }),
+    ...(strict !== undefined && { strict }),
     ...(execute && { execute: checked ?? execute }),
   };
 }

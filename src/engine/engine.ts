@@ -1,6 +1,8 @@
 // The engine seam: token ids in, token ids out. The caller hands over the whole prefix; what is reused, batched,
 // preempted or speculated is invisible. Never knows text, harmony or tools.
 
+import type { TokenConstraint } from "./grammar/constraint.ts";
+
 /** Neutral by default: temperature 1, everything else off. Fields follow the OpenAI names' meaning. */
 export interface SamplingOptions {
   /** 0 is greedy (the lowest id where logits are equal). 0 to 100, default 1. */
@@ -36,6 +38,11 @@ export interface GenerateRequest {
   readonly sampling?: SamplingOptions;
   /** Yield log-probabilities of the sampled token and of this many likeliest ones. 0 to 20. */
   readonly topLogprobs?: number;
+  /**
+   * Which tokens may be sampled where; it goes before everything in `sampling`, and log-probabilities stay the model's
+   * own. Grammars need an engine that was made with `tokenBytes`. What cannot be compiled is `engine/bad-grammar`.
+   */
+  readonly constraint?: TokenConstraint;
   readonly signal?: AbortSignal;
 }
 

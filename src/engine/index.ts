@@ -8,4 +8,11 @@ export type {
   TokenLogprob,
   TokenUsage,
 } from "./engine.ts";
+export type {
+  ConstraintPath,
+  ConstraintState,
+  Grammar,
+  JsonSchemaObject,
+  TokenConstraint,
+} from "./grammar/constraint.ts";
 export type { EngineOptions, EnginePlan } from "./plan.ts";

@@ -21,10 +21,15 @@ export interface EngineOptions {
   readonly maxUnread?: number;
   /** Tokens in one block of the cache; default 32. */
   readonly blockTokens?: number;
+  /**
+   * The text of each ordinary token, `undefined` for special tokens and ids that are not in use: what grammars are
+   * matched with. Without it, requests with a grammar are refused.
+   */
+  readonly tokenBytes?: (token: number) => Uint8Array | undefined;
 }
 
 /** Every option as it applies, and what follows from them. */
-export interface EnginePlan extends Required<EngineOptions> {
+export interface EnginePlan extends Required<Omit<EngineOptions, "tokenBytes">> {
   /** Prompt and output of one request together: the model's context, or what the cache holds. */
   readonly contextLength: number;
 }

@@ -5,17 +5,19 @@ import {
   type AgentEvent,
   type AgentRequest,
   type Answer,
+  type AnswerFormat,
   createFold,
   type Effort,
   efforts,
   openPrompt,
   type Prompt,
   runAgent,
+  type ToolChoice,
   type ToolSet,
 } from "../agent/index.ts";
 import { GptOssError } from "../base/index.ts";
 import type { Engine, SamplingOptions } from "../engine/index.ts";
-import type { Message, ResponseFormat } from "../harmony/index.ts";
+import type { Message } from "../harmony/index.ts";
 import type { TokenId, Tokenizer } from "../tokenizer/index.ts";
 import { type Input, toConversation } from "./input.ts";
 
@@ -26,8 +28,13 @@ export interface RespondOptions extends SamplingOptions {
   readonly effort?: Effort;
   /** Functions that the model may call: see `tool`. */
   readonly tools?: ToolSet;
-  /** Shapes for the final answer. The prompt asks for them; nothing enforces them. */
-  readonly responseFormats?: readonly ResponseFormat[];
+  /** Whether, and which of the functions, the model has to call. Default: as it likes. */
+  readonly toolChoice?: ToolChoice;
+  /**
+   * What the final answer has to be: JSON, JSON for a schema, one of several texts, or what a regular expression matches.
+   * Nothing else can be sampled there; thoughts stay free. What cannot be enforced is refused: `engine/bad-grammar`.
+   */
+  readonly responseFormat?: AnswerFormat;
   /** Output tokens, reasoning included; default: what the context holds. */
   readonly maxTokens?: number;
   /** How often the model may be asked again with the results of its calls; the last time it has to answer. Default: 32. */
@@ -119,7 +126,8 @@ function requestOf(input: Input, options: RespondOptions): AgentRequest {
     instructions,
     effort,
     tools,
-    responseFormats,
+    toolChoice,
+    responseFormat,
     maxTokens,
     maxTurns,
     currentDate,
@@ -149,7 +157,8 @@ function requestOf(input: Input, options: RespondOptions): AgentRequest {
     instructions,
     effort,
     tools,
-    responseFormats,
+    toolChoice,
+    responseFormat,
     maxTokens,
     maxTurns,
     currentDate: currentDate === undefined ? today() : (currentDate ?? undefined),
