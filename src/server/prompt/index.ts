@@ -1,0 +1,23 @@
+export { type ContentOptions, type ContentPart, contentText, type MediaPolicy } from "./content.ts";
+export {
+  type ConversationOptions,
+  callArguments,
+  type Said,
+  type SaidCall,
+  type SaidResult,
+  type Spoken,
+  toConversation,
+} from "./conversation.ts";
+export { type WireLogprob, type WireTokenLogprob, wireLogprob } from "./logprobs.ts";
+export {
+  type AskedChoice,
+  type AskedEffort,
+  type AskedSchema,
+  askedEfforts,
+  type DeclaredFunction,
+  effortOf,
+  formatNamePattern,
+  schemaFormat,
+  toolChoiceOf,
+  toolSetOf,
+} from "./settings.ts";

@@ -1,0 +1,102 @@
+// The settings that all APIs have under slightly different spellings: functions, whether to call them, effort, and the
+// shape of the answer.
+
+import type { AnswerFormat, Effort, ToolChoice, ToolSet } from "../../agent/index.ts";
+import type { JsonSchema } from "../../harmony/index.ts";
+import { invalidValue } from "../errors.ts";
+
+/** A function as clients declare it. */
+export interface DeclaredFunction {
+  readonly name: string;
+  readonly description?: string | null | undefined;
+  readonly parameters?: JsonSchema | null | undefined;
+  readonly strict?: boolean | null | undefined;
+}
+
+const namePattern = /^[a-zA-Z0-9_-]{1,64}$/;
+
+/** `paramOf(index)` is where the name of a function stands in the request. */
+export function toolSetOf(
+  functions: readonly DeclaredFunction[],
+  paramOf: (index: number) => string,
+): ToolSet {
+  const entries = functions.map(({ name, description, parameters, strict }, index) => {
+    if (!namePattern.test(name)) {
+      const allowed = "1 to 64 letters, digits, underscores and hyphens";
+      throw invalidValue(paramOf(index), `A function's name has ${allowed}; found '${name.slice(0, 100)}'.`);
+    }
+    const tool = {
+      ...(description != null && { description }),
+      ...(parameters != null && { parameters }),
+      ...(strict != null && { strict }),
+    };
+    return [name, tool] as const;
+  });
+  const names = entries.map(([name]) => name);
+  const again = names.findIndex((name, index) => names.indexOf(name) !== index);
+  if (again >= 0) throw invalidValue(paramOf(again), `The function '${names[again]}' is declared twice.`);
+  return Object.fromEntries(entries); // defines keys such as __proto__ instead of assigning them
+}
+
+/** What a client may ask for, names resolved from either spelling. */
+export type AskedChoice =
+  | "auto"
+  | "none"
+  | "required"
+  | { readonly function: string }
+  | { readonly allowed: readonly string[]; readonly mode: "auto" | "required" };
+
+/** Throws 400 where it names a function that is not there, or demands a call without functions. */
+export function toolChoiceOf(asked: AskedChoice | undefined, tools: ToolSet): ToolChoice | undefined {
+  if (asked === undefined || asked === "auto" || asked === "none") {
+    return asked === "none" && Object.keys(tools).length > 0 ? "none" : undefined;
+  }
+  const wanted = asked === "required" ? [] : "function" in asked ? [asked.function] : asked.allowed;
+  const missing = wanted.find((name) => !Object.hasOwn(tools, name));
+  if (missing !== undefined)
+    throw invalidValue("tool_choice", `Tool choice '${missing.slice(0, 100)}' not found in 'tools'.`);
+  const isDemand = asked === "required" || "function" in asked || asked.mode === "required";
+  if (isDemand && (asked === "required" ? Object.keys(tools) : wanted).length === 0)
+    throw invalidValue("tool_choice", "Tool choice demands a call, and there is no function to call.");
+  return asked;
+}
+
+const efforts = {
+  none: "none",
+  minimal: "low",
+  low: "low",
+  medium: "medium",
+  high: "high",
+  xhigh: "high",
+  max: "high",
+} as const satisfies Record<string, Effort>;
+
+/** All that clients may ask for. */
+export type AskedEffort = keyof typeof efforts;
+
+export const askedEfforts = Object.keys(efforts) as readonly AskedEffort[];
+
+/** `none` answers at once, without a thought: where functions could be called, that would rule calls out, so it is low. */
+export function effortOf(asked: AskedEffort | null | undefined, tools: ToolSet): Effort {
+  const effort = efforts[asked ?? "medium"];
+  return effort === "none" && Object.keys(tools).length > 0 ? "low" : effort;
+}
+
+/** The name of a response format is a heading of the prompt, and has to stay on its line. */
+export const formatNamePattern = /^[a-zA-Z0-9_.-]{1,64}$/;
+
+export interface AskedSchema {
+  readonly name?: string | null | undefined;
+  readonly description?: string | null | undefined;
+  /** Absent: any JSON value. */
+  readonly schema?: JsonSchema | null | undefined;
+}
+
+export function schemaFormat({ name, description, schema }: AskedSchema): AnswerFormat {
+  return {
+    type: "json-schema",
+    name: name ?? "answer",
+    ...(description != null && { description }),
+    schema: schema ?? true,
+  };
+}
