@@ -2,10 +2,11 @@
 // Handlers are functions of this context and a Request; they know neither sockets nor processes.
 
 import type { AgentModel } from "../agent/index.ts";
+import type { CallRecord } from "./call.ts";
 import type { Limits } from "./limits.ts";
 import type { Metrics } from "./metrics.ts";
 import type { StartRun } from "./run.ts";
-import type { ResponseStore } from "./store/store.ts";
+import type { ResponseStore } from "./store/index.ts";
 import type { ThoughtMemory } from "./thoughts.ts";
 
 /** A model under the name by which clients ask for it. */
@@ -37,6 +38,8 @@ export interface ServerContext {
   readonly metrics: Metrics;
   /** Aborted when the server stops and its grace period is over: what still runs is then marked as failed. */
   readonly stopping: AbortSignal;
+  /** Work that outlives its request, such as a background response: a stopping server waits for it. */
+  track(work: Promise<unknown>): void;
   /** Milliseconds since 1970. */
   now(): number;
   /** `resp_` and the like, then 32 hexadecimal digits. */
@@ -60,11 +63,19 @@ export interface Call {
   readonly key: string | undefined;
   /** Aborted when the client has left, or when its time is over. Background work must not listen to it. */
   readonly signal: AbortSignal;
+  /** Says that the client has left. */
+  leave(): void;
+  /** For an answer that goes on after its handler has returned: gives the function that says that it is over. */
+  hold(): () => void;
 }
 
 /** For `new Hono<ServerEnv>()`. */
 export interface ServerEnv {
-  Variables: { call: Call };
+  Variables: {
+    call: Call;
+    /** The server's own view of the call. */
+    record: CallRecord;
+  };
 }
 
 /** Where a model's day is not fixed, the server's own. */

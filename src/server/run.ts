@@ -48,7 +48,11 @@ export const createStartRun =
     const leave = parts.admission.enter();
     const measured = parts.metrics.startRun({ api, model: model.id });
     const leaving = new AbortController();
-    const signals = [parts.stopping, leaving.signal, ...(options.request.signal ? [options.request.signal] : [])];
+    const signals = [
+      parts.stopping,
+      leaving.signal,
+      ...(options.request.signal ? [options.request.signal] : []),
+    ];
     const events = runAgent(model, { ...options.request, signal: AbortSignal.any(signals) });
     const over = (): void => {
       leave();
@@ -112,7 +116,13 @@ interface Following {
  * Not a generator: a generator's `return` waits for the token that is being computed, and does nothing for one that was
  * never read.
  */
-function follow({ opening, events, measured, leaving, over }: Following): AsyncIterableIterator<AgentEvent, void> {
+function follow({
+  opening,
+  events,
+  measured,
+  leaving,
+  over,
+}: Following): AsyncIterableIterator<AgentEvent, void> {
   const ahead: (Next | Promise<Next>)[] = [opening.first, opening.second];
   const done = { done: true, value: undefined } as const;
   let isOver = false;

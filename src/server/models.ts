@@ -1,0 +1,82 @@
+// The list of models, and the way from a name to one of them. Ids may contain slashes, as they do on the hub.
+
+import { Hono } from "hono";
+import type { ServedModel, ServerContext, ServerEnv } from "./context.ts";
+import { HttpError, retryAfterSeconds } from "./errors.ts";
+
+export interface ModelTable {
+  /** Empty while they are loading. */
+  readonly all: readonly ServedModel[];
+  readonly isLoading: boolean;
+  get(id: string | null | undefined): ServedModel;
+}
+
+export interface ModelTableOptions {
+  readonly models: readonly ServedModel[] | Promise<readonly ServedModel[]>;
+  /** With one model: whatever name a client asks for means it. */
+  readonly anyName: boolean;
+}
+
+export function createModelTable({ models, anyName }: ModelTableOptions): ModelTable {
+  let all: readonly ServedModel[] = [];
+  let state: "loading" | "ready" | "failed" = "loading";
+  if (isPromise(models)) {
+    models.then(
+      (loaded) => {
+        [all, state] = [loaded, "ready"];
+      },
+      () => {
+        state = "failed"; // whoever loads them says why
+      },
+    );
+  } else [all, state] = [models, "ready"];
+
+  return {
+    get all() {
+      return all;
+    },
+    get isLoading() {
+      return state !== "ready";
+    },
+    get(id) {
+      if (state !== "ready") throw loading();
+      const found =
+        all.find((model) => model.id === id) ?? (anyName && all.length === 1 ? all[0] : undefined);
+      if (found) return found;
+      if (typeof id !== "string" || id === "") {
+        const message = `Missing required parameter: 'model'. This server has ${namesOf(all)}.`;
+        throw new HttpError(400, { code: "missing_required_parameter", param: "model", message });
+      }
+      const message = `The model '${id.slice(0, 100)}' does not exist. This server has ${namesOf(all)}.`;
+      throw new HttpError(404, { code: "model_not_found", param: "model", message });
+    },
+  };
+}
+
+const isPromise = (value: object): value is Promise<readonly ServedModel[]> => "then" in value;
+
+const namesOf = (models: readonly ServedModel[]): string => models.map(({ id }) => `'${id}'`).join(", ");
+
+export function loading(): HttpError {
+  return new HttpError(503, {
+    code: "model_loading",
+    message: "The model is being loaded. Try again in a moment.",
+    headers: { "retry-after": String(retryAfterSeconds) },
+  });
+}
+
+export function modelsRoutes(context: ServerContext): Hono<ServerEnv> {
+  const routes = new Hono<ServerEnv>();
+  routes.get("/v1/models", (c) => c.json({ object: "list", data: context.models.map(wireModel) }));
+  routes.get("/v1/models/:id{.+}", (c) => c.json(wireModel(context.model(c.req.param("id")))));
+  return routes;
+}
+
+const wireModel = ({ id, created, ownedBy = "openai", engine }: ServedModel) => ({
+  id,
+  object: "model",
+  created,
+  owned_by: ownedBy,
+  // As vLLM names it; OpenAI has no such field.
+  max_model_len: engine.contextLength,
+});
