@@ -16,6 +16,7 @@ import type {
   ToolNamespaces,
 } from "../harmony/index.ts";
 import type { TokenId } from "../tokenizer/index.ts";
+import { checkStop } from "./stop.ts";
 import { checkToolNames, type ToolSet } from "./tool.ts";
 
 /** `none` skips reasoning: the prompt ends inside the final channel. Faster, and worse at anything hard. */
@@ -76,6 +77,16 @@ export interface AgentRequest {
   readonly maxTokens?: number;
   /** Turns of the whole run; the last one has to answer. Default: 32. */
   readonly maxTurns?: number;
+  /**
+   * Texts that end the run where one begins in an answer, or in what is said before calls; the finish reason is then
+   * `stop`, and the text itself is left out. Reasoning and arguments are not searched.
+   */
+  readonly stop?: readonly string[];
+  /**
+   * How the answer begins, which the model then continues, without reasoning first. It is part of the answer's message,
+   * and not of its deltas.
+   */
+  readonly answerStart?: string;
   /** Give log-probabilities of the sampled tokens, and of this many likeliest ones. */
   readonly topLogprobs?: number;
   /**
@@ -94,6 +105,7 @@ export interface SampledMemory extends SampledTokens {
 /** All that the model is to see before its first turn. */
 export function openConversation(request: AgentRequest): Conversation {
   checkToolNames(request.tools ?? {});
+  checkStop(request.stop ?? []);
   const [first] = request.messages;
   const rest = first?.role === "system" ? request.messages.slice(1) : request.messages;
   const system = first?.role === "system" ? withEffort(first, request.effort) : newSystemMessage(request);

@@ -38,7 +38,7 @@ const defaultMaxTurns = 32;
 
 /**
  * Lets the model continue a conversation, calling functions until it has an answer. What it samples is data: nothing of
- * it makes this throw. Throws for requests that cannot be run: `agent/bad-tool`, `harmony/bad-conversation`,
+ * it makes this throw. Throws for requests that cannot be run: `agent/bad-tool`, `agent/bad-stop`, `harmony/bad-conversation`,
  * `engine/bad-request`.
  *
  * @example
@@ -67,10 +67,12 @@ export async function* runAgent(model: AgentModel, request: AgentRequest): Async
     if (turn > 0 && isFull) return yield end("length");
 
     yield { type: "turn-start", turn, promptTokens };
-    const { finishReason, usage, tokens, kept } = yield* sampleTurn(options);
+    const { finishReason, usage, tokens, kept, isStopped } = yield* sampleTurn(options);
     yield { type: "turn-end", finishReason, usage, tokens };
     run.usage = addUsage(run.usage, usage);
     append(run, kept);
+    run.answerStart = undefined;
+    if (isStopped) return yield end("stop");
 
     const calls = kept.flatMap(({ call }) => call ?? []);
     const pending = calls.filter((call) => isPending(call, run.offer));
@@ -101,18 +103,18 @@ export interface Prompt {
 /** The prompt without the run: for counting, or for an engine without the loop. */
 export function openPrompt(tokenizer: Tokenizer, request: AgentRequest): Prompt {
   const messages = openConversation(request);
-  const isForced = request.effort === "none";
-  return { messages, tokens: renderPrompt(tokenizer, messages, { memory: request.memory, isForced }) };
+  const { memory } = request;
+  return { messages, tokens: renderPrompt(tokenizer, messages, { memory, prefill: openingOf(request) }) };
 }
 
 function renderPrompt(
   tokenizer: Tokenizer,
   conversation: Conversation,
-  options: { readonly memory: SampledMemory | undefined; readonly isForced: boolean },
+  options: { readonly memory: SampledMemory | undefined; readonly prefill: Prefill | undefined },
 ): TokenId[] {
   return renderForCompletion(conversation, tokenizer, {
     ...(options.memory && { sampled: options.memory }),
-    ...(options.isForced && { prefill: finalChannel }),
+    ...(options.prefill && { prefill: options.prefill }),
   });
 }
 
@@ -125,6 +127,8 @@ interface Run {
   usage: Usage;
   /** Turns begin inside the final channel. */
   isForced: boolean;
+  /** Of the first turn's answer. */
+  answerStart: string | undefined;
 }
 
 function openRun(model: AgentModel, request: AgentRequest): Run {
@@ -136,28 +140,41 @@ function openRun(model: AgentModel, request: AgentRequest): Run {
     offer: { tools: request.tools ?? {}, recipients: toolRecipients(conversation) },
     memory: request.memory ?? new Map(),
     usage: noUsage,
-    isForced: request.effort === "none",
+    isForced: isForced(request),
+    answerStart: request.answerStart,
   };
 }
 
+const isForced = ({ effort, answerStart }: AgentRequest): boolean =>
+  effort === "none" || answerStart !== undefined;
+
 /** Skips, or ends, the reasoning: what the model samples next is its answer. */
-const finalChannel: Prefill = { channel: "final" };
+const finalChannel = (text: string | undefined): Prefill => ({
+  channel: "final",
+  ...(text !== undefined && { text }),
+});
+
+const openingOf = (request: AgentRequest): Prefill | undefined =>
+  isForced(request) ? finalChannel(request.answerStart) : undefined;
 
 function forceAnswer(run: Run, reason: "turn-limit" | "no-answer"): AgentEvent {
   run.isForced = true;
   return { type: "note", note: { kind: "answer-forced", reason } };
 }
 
-function turnOptions({ model, request, conversation, offer, memory, usage, isForced }: Run): TurnOptions {
+function turnOptions(run: Run): TurnOptions {
+  const { model, request, conversation, offer, memory, usage } = run;
   const { engine, tokenizer } = model;
   const { maxTokens, sampling, topLogprobs, signal } = request;
+  const prefill = run.isForced ? finalChannel(run.answerStart) : undefined;
   return {
     engine,
     tokenizer,
-    prefill: isForced ? prefillTokens(finalChannel, tokenizer) : [],
+    prefill: prefill ? prefillTokens(prefill, tokenizer) : [],
     recipients: offer.recipients,
+    stop: request.stop ?? [],
     request: {
-      tokens: renderPrompt(tokenizer, conversation, { memory, isForced }),
+      tokens: renderPrompt(tokenizer, conversation, { memory, prefill }),
       stopTokens: stopTokens(tokenizer, model.stopTokens),
       ...(maxTokens !== undefined && { maxTokens: maxTokens - usage.outputTokens }),
       ...(sampling && { sampling }),

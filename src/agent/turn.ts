@@ -6,6 +6,7 @@ import type { Engine, FinishReason, GenerateEvent, GenerateRequest } from "../en
 import { createParser, type HarmonyEvent } from "../harmony/index.ts";
 import type { TokenId, Tokenizer } from "../tokenizer/index.ts";
 import type { AgentEvent, SampledLogprob, Usage } from "./events.ts";
+import { createStopFilter } from "./stop.ts";
 import { createTranslator, type KeptMessage } from "./translate.ts";
 
 export interface TurnOptions {
@@ -17,6 +18,8 @@ export interface TurnOptions {
   readonly prefill: readonly TokenId[];
   /** What the conversation offers to call. */
   readonly recipients: readonly string[];
+  /** Texts that end the answer. */
+  readonly stop: readonly string[];
 }
 
 export interface Turn {
@@ -25,12 +28,16 @@ export interface Turn {
   readonly tokens: readonly TokenId[];
   /** Complete messages, in order. */
   readonly kept: readonly KeptMessage[];
+  /** A stop string was found; the message that it ended is not among those kept. */
+  readonly isStopped: boolean;
 }
 
 export async function* sampleTurn(options: TurnOptions): AsyncGenerator<AgentEvent, Turn> {
   const { tokenizer, recipients, request } = options;
   const parser = createParser(tokenizer, { recipients });
   const translator = createTranslator(new Set(recipients));
+  const filter = createStopFilter(options.stop);
+  const isOver = (): boolean => translator.isOver || filter.isMatched;
   // Ends the sampling early while the engine still counts what was used.
   const enough = new AbortController();
   const signal = request.signal ? AbortSignal.any([request.signal, enough.signal]) : enough.signal;
@@ -44,18 +51,22 @@ export async function* sampleTurn(options: TurnOptions): AsyncGenerator<AgentEve
     return events;
   };
 
-  for (const token of options.prefill) yield* translator.add(parser.push(token), undefined);
+  for (const token of options.prefill) {
+    // Text of the prefill is the caller's own, and not said again.
+    yield* translator.add(parser.push(token), undefined).filter(({ type }) => type !== "text-delta");
+  }
   for await (const event of options.engine.generate({ ...request, signal })) {
     if (event.type === "token") {
       const token = event.token as TokenId;
       tokens.push(token);
-      if (!translator.isOver) yield* translator.add(count(parser.push(token)), logprobOf(event));
-      if (translator.isOver) enough.abort();
+      if (!isOver()) yield* filter.add(translator.add(count(parser.push(token)), logprobOf(event)));
+      if (isOver()) enough.abort();
       continue;
     }
-    const finishReason = translator.isOver ? "stop" : event.reason;
-    yield* translator.end(count(parser.finish()), finishReason !== "stop");
-    return { finishReason, usage: { ...event.usage, reasoningTokens }, tokens, kept: translator.kept };
+    const finishReason = isOver() ? "stop" : event.reason;
+    yield* filter.add(translator.end(count(parser.finish()), finishReason !== "stop"));
+    const usage = { ...event.usage, reasoningTokens };
+    return { finishReason, usage, tokens, kept: translator.kept, isStopped: filter.isMatched };
   }
   assert(false, "an engine's stream ended without its end event");
 }

@@ -53,12 +53,15 @@ export type ErrorCode =
   // agent
   | "agent/bad-tool"
   | "agent/bad-arguments"
+  | "agent/bad-stop"
   // server
   | "server/bad-store"
   | "server/store-unavailable"
   | "server/store-full"
   | "server/store-damaged"
   | "server/store-closed"
+  // ai-sdk
+  | "ai-sdk/unsupported"
   // library and command line
   | "library/bad-option"
   | "library/no-tokenizer"
