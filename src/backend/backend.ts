@@ -134,6 +134,11 @@ export interface Backend {
   readonly name: string;
   /** For people: which kernels run and why. */
   readonly description: string;
+  /**
+   * So many rows a pass computes for little more than the price of one, because weights are read once for all; up to
+   * there, a row's result does not depend on the others. 1 where every row costs its own.
+   */
+  readonly cheapRows: number;
 
   /** `use` is `linear` where it is not given. Any matrix works in any operation; another use only costs speed or bits. */
   loadMatrix(view: TensorView, use?: MatrixUse): Promise<Matrix>;

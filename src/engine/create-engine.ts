@@ -1,39 +1,24 @@
-// The engine: requests become sequences, and as long as there are any, steps run. A step is four verbs: schedule, run,
-// sample, commit. Whatever is thrown inside one ends the requests that were part of it, and nothing else.
-// Never knows what a token means, nor which backend computes.
+// The engine: requests become sequences, and as long as there are any, steps run. Who they are, when they end and what
+// their readers get is decided here; what a step does is in step.ts. Never knows what a token means, nor which backend
+// computes.
 
-import { assert, GptOssError } from "../base/index.ts";
+import { GptOssError } from "../base/index.ts";
 import type { Model } from "../model/index.ts";
 import type { Engine, FinishReason, GenerateEvent, GenerateRequest } from "./engine.ts";
 import { createEventStream, type EventStream } from "./event-stream.ts";
 import { type EngineOptions, type EnginePlan, planEngine } from "./plan.ts";
 import { parseRequest } from "./request.ts";
 import { createRoom } from "./room.ts";
-import { run, sample } from "./run.ts";
 import { createScratch } from "./sampler/row.ts";
-import type { Sampled } from "./sampler/sampler.ts";
 import { createScheduler } from "./scheduler.ts";
 import { createSequence, type Sequence } from "./sequence.ts";
+import { createSpeculator } from "./speculation/speculator.ts";
+import { step } from "./step.ts";
 import { yieldToEvents } from "./yield-to-events.ts";
-
-/** What is going on now; all zero but `steps` and `preemptions` when nothing runs and no prefix is kept. */
-export interface EngineStatus {
-  readonly running: number;
-  readonly waiting: number;
-  /** Starts of earlier sequences that can be continued. */
-  readonly prefixes: number;
-  /** Cache blocks that somebody holds, by group. */
-  readonly heldBlocks: readonly number[];
-  /** Since the engine was made. */
-  readonly steps: number;
-  /** How often a sequence lost its place, and had to run again, since the engine was made. */
-  readonly preemptions: number;
-}
 
 /** An engine in this thread. */
 export interface LocalEngine extends Engine {
   readonly plan: EnginePlan;
-  status(): EngineStatus;
 }
 
 /**
@@ -51,9 +36,11 @@ export function createEngine(model: Model, options: EngineOptions = {}): LocalEn
   const room = createRoom(model, spec, plan);
   const blocks = Math.max(...spec.groupBlocks);
   const scheduler = createScheduler<Sequence>({ maxSequences, stepTokens, blocks, blockTokens }, room);
+  const speculator = createSpeculator(plan.speculativeRows);
   const scratch = createScratch(vocabularySize);
+  const counts = { steps: 0, computedTokens: 0, outputTokens: 0, acceptedGuesses: 0, refusedGuesses: 0 };
+  const prompts = { promptTokens: 0, cachedTokens: 0 };
   let arrivals = 0;
-  let steps = 0;
   let closing: Promise<void> | undefined;
   let isWorking = false;
   let work: Promise<void> = Promise.resolve();
@@ -63,7 +50,7 @@ export function createEngine(model: Model, options: EngineOptions = {}): LocalEn
     const job = parseRequest(request, { vocabularySize, contextLength });
     const inside = scheduler.waiting.length + scheduler.running.length;
     if (inside >= maxSequences + maxWaiting) throw overloaded(inside);
-    const sequence = createSequence(job, arrivals++, stream);
+    const sequence = createSequence(job, { arrival: arrivals++, blockTokens, stream });
     const { signal } = job;
     const abort = (): void => finish(sequence, "aborted");
     signal?.addEventListener("abort", abort);
@@ -84,34 +71,12 @@ export function createEngine(model: Model, options: EngineOptions = {}): LocalEn
     while (scheduler.hasWork) {
       await yieldToEvents(); // requests arrive and leave, consumers read
       try {
-        await step();
+        await step({ model, scheduler, room, speculator, scratch, counts, finish, fail });
       } catch (error) {
-        for (const sequence of [...scheduler.running, ...scheduler.waiting]) fail(sequence, error);
+        failAll(error);
       }
     }
     isWorking = false;
-  }
-
-  async function step(): Promise<void> {
-    const chunks = scheduler.schedule().map(({ sequence }) => sequence);
-    assert(chunks.length > 0 || !scheduler.hasWork, "there is work, and nobody may run");
-    if (chunks.length === 0) return;
-    try {
-      const rows = await run(chunks, model, room.kv);
-      const sampled = sample(rows, scratch, fail);
-      for (const sequence of chunks) commit(sequence, sampled.get(sequence));
-    } catch (error) {
-      for (const sequence of chunks) fail(sequence, error);
-    } finally {
-      steps++;
-    }
-  }
-
-  function commit(sequence: Sequence, sampled: Sampled | undefined): void {
-    if (sequence.isOver) return;
-    room.commit(sequence);
-    const reason = sampled && sequence.accept(sampled);
-    if (reason !== undefined) finish(sequence, reason);
   }
 
   /** Its place is free at once, though a step may be running with it: places are taken between steps only. */
@@ -119,6 +84,10 @@ export function createEngine(model: Model, options: EngineOptions = {}): LocalEn
     if (sequence.isOver) return false;
     sequence.isOver = true;
     sequence.onOver();
+    if (sequence.cachedTokens !== undefined) {
+      prompts.promptTokens += sequence.usage.promptTokens;
+      prompts.cachedTokens += sequence.cachedTokens;
+    }
     scheduler.remove(sequence);
     room.leave(sequence);
     return true;
@@ -135,8 +104,12 @@ export function createEngine(model: Model, options: EngineOptions = {}): LocalEn
     if (end(sequence)) sequence.stream.fail(error);
   }
 
+  function failAll(error: unknown): void {
+    for (const sequence of [...scheduler.running, ...scheduler.waiting]) fail(sequence, error);
+  }
+
   async function endAll(): Promise<void> {
-    for (const sequence of [...scheduler.running, ...scheduler.waiting]) fail(sequence, closed());
+    failAll(closed());
     await work;
     room.close();
   }
@@ -162,8 +135,10 @@ export function createEngine(model: Model, options: EngineOptions = {}): LocalEn
       waiting: scheduler.waiting.length,
       prefixes: room.prefixes,
       heldBlocks: room.freeBlocks.map((free, group) => spec.groupBlocks[group] - free),
-      steps,
+      cacheBlocks: spec.groupBlocks,
       preemptions: scheduler.preemptions,
+      ...counts,
+      ...prompts,
     }),
     close: () => (closing ??= endAll()),
   };

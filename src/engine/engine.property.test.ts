@@ -3,8 +3,9 @@
 import fc from "fast-check";
 import { afterAll, describe, expect, test } from "vitest";
 import { random } from "../base/index.ts";
-import { createEngine, type EngineStatus } from "./create-engine.ts";
+import { createEngine } from "./create-engine.ts";
 import type { Engine, GenerateEvent, GenerateRequest } from "./engine.ts";
+import type { EngineStatus } from "./status.ts";
 import { generateAlone } from "./testing/alone.ts";
 import { collect, tokensOf } from "./testing/collect.ts";
 import { loadTinyModel } from "./testing/models.ts";
@@ -86,6 +87,7 @@ const engineOptions = fc.record({
   stepTokens: fc.constantFrom(6, 17, 64),
   maxPrefixes: fc.constantFrom(0, 1, 4),
   maxUnread: fc.constantFrom(1, 3, 64),
+  speculativeRows: fc.constantFrom(1, 4, 8),
 });
 
 async function ticks(count: number): Promise<void> {
@@ -114,7 +116,7 @@ async function act(engine: Engine, { request, arrival, ticksPerRead, leaving }: 
 const idle = { running: 0, waiting: 0, prefixes: 0, heldBlocks: [0, 0] } satisfies Partial<EngineStatus>;
 
 describe("random load", () => {
-  const seen = { requests: 0, preemptions: 0, reused: 0, left: 0 };
+  const seen = { requests: 0, preemptions: 0, reused: 0, left: 0, accepted: 0, refused: 0 };
 
   test("every request gets the tokens that it gets alone, and nothing stays behind", async () => {
     await fc.assert(
@@ -138,6 +140,8 @@ describe("random load", () => {
           expect(status).toMatchObject({ running: 0, waiting: 0 });
           if (options.maxPrefixes === 0) expect(heldBlocks).toEqual([0, 0]);
           seen.preemptions += status.preemptions;
+          seen.accepted += status.acceptedGuesses;
+          seen.refused += status.refusedGuesses;
           await engine.close();
           expect(engine.status()).toMatchObject(idle);
           expect(model.backend.usage()).toEqual(before);
@@ -152,6 +156,8 @@ describe("random load", () => {
     expect(seen.preemptions).toBeGreaterThan(10);
     expect(seen.reused).toBeGreaterThan(10);
     expect(seen.left).toBeGreaterThan(10);
+    expect(seen.accepted).toBeGreaterThan(10);
+    expect(seen.refused).toBeGreaterThan(10);
     if (process.env.VERBOSE) console.log(seen);
   });
 });

@@ -2,6 +2,7 @@
 // preempted or speculated is invisible. Never knows text, harmony or tools.
 
 import type { TokenConstraint } from "./grammar/constraint.ts";
+import type { EngineStatus } from "./status.ts";
 
 /** Neutral by default: temperature 1, everything else off. Fields follow the OpenAI names' meaning. */
 export interface SamplingOptions {
@@ -81,5 +82,7 @@ export interface Engine {
    * consumer does not read pauses. What a step throws, the requests that were part of it throw.
    */
   generate(request: GenerateRequest): AsyncIterable<GenerateEvent>;
+  /** Of an engine in another thread: as of its last message. */
+  status(): EngineStatus;
   close(): Promise<void>;
 }

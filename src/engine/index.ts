@@ -1,4 +1,4 @@
-export { createEngine, type EngineStatus, type LocalEngine } from "./create-engine.ts";
+export { createEngine, type LocalEngine } from "./create-engine.ts";
 export type {
   Engine,
   FinishReason,
@@ -16,3 +16,4 @@ export type {
   TokenConstraint,
 } from "./grammar/constraint.ts";
 export type { EngineOptions, EnginePlan } from "./plan.ts";
+export { type EngineStatus, idleStatus } from "./status.ts";

@@ -22,6 +22,11 @@ export interface EngineOptions {
   /** Tokens in one block of the cache; default 32. */
   readonly blockTokens?: number;
   /**
+   * Rows of a step that guessed tokens may fill, where guessing pays; it never changes what is sampled. Default: what
+   * the backend says. 1 guesses nothing.
+   */
+  readonly speculativeRows?: number;
+  /**
    * The text of each ordinary token, `undefined` for special tokens and ids that are not in use: what grammars are
    * matched with. Without it, requests with a grammar are refused.
    */
@@ -67,6 +72,7 @@ export function planEngine(model: Model, options: EngineOptions): { plan: Engine
     maxPrefixes,
     maxUnread: positive("maxUnread", options.maxUnread ?? 64),
     blockTokens,
+    speculativeRows: positive("speculativeRows", options.speculativeRows ?? model.backend.cheapRows),
     contextLength: Math.min(model.config.contextLength, cacheTokens),
   };
   return { plan, spec };

@@ -4,11 +4,12 @@
 // grows, whatever runs takes precedence, and the least recently used goes first. Never decides what is worth keeping.
 
 import type { SequenceCache } from "../model/index.ts";
+import { commonBlocks, type HashedTokens, startTheSame } from "./hashed-tokens.ts";
 
-/** The first `length` of `tokens`. */
+/** The first `length` tokens of a sequence, in whole blocks. */
 export interface Prefix {
-  /** Of the sequence that it was taken from, which may have grown since. */
-  readonly tokens: readonly number[];
+  /** What it was taken from, which may have grown since. */
+  readonly source: HashedTokens;
   readonly length: number;
   /** A sequence of just this length; belongs to the prefix. */
   readonly cache: SequenceCache;
@@ -17,21 +18,21 @@ export interface Prefix {
 export interface PrefixMatch {
   /** A new sequence that holds the longest kept start of the tokens; `undefined` when none is. */
   readonly cache: SequenceCache | undefined;
-  /** How many of the tokens came before, kept or not, as far as what is kept can tell. */
+  /** How many of the tokens came before, in whole blocks, kept or not, as far as what is kept can tell. */
   readonly common: number;
 }
 
 export interface PrefixCache {
   readonly size: number;
-  /** Looks for starts shorter than `tokens`: at least one token must run to give logits. */
-  find(tokens: readonly number[]): PrefixMatch;
+  /** Looks for starts shorter than the tokens: at least one token must run to give logits. */
+  find(wanted: HashedTokens): PrefixMatch;
   /** Takes the prefix over. */
   keep(prefix: Prefix): void;
   /** Lets go of the least recently used; false when there is none. */
   evict(): boolean;
 }
 
-export function createPrefixCache(capacity: number): PrefixCache {
+export function createPrefixCache(capacity: number, blockTokens: number): PrefixCache {
   /** Least recently used first. */
   const kept: Prefix[] = [];
 
@@ -50,21 +51,23 @@ export function createPrefixCache(capacity: number): PrefixCache {
     get size() {
       return kept.length;
     },
-    find(tokens) {
+    find(wanted) {
       let common = 0;
-      let best: Prefix | undefined;
+      const starts: Prefix[] = [];
       for (const prefix of kept) {
-        const agreed = Math.min(commonLength(tokens, prefix.tokens), prefix.length);
+        const agreed = Math.min(commonBlocks(wanted, prefix.source, blockTokens), prefix.length);
         common = Math.max(common, agreed);
-        const isStart = agreed === prefix.length && agreed < tokens.length;
-        if (isStart && prefix.length > (best?.length ?? 0)) best = prefix;
+        if (agreed === prefix.length && agreed < wanted.tokens.length) starts.push(prefix);
       }
+      const best = starts
+        .sort((a, b) => b.length - a.length)
+        .find(({ source, length }) => startTheSame(wanted, source, length));
       if (best !== undefined) touch(best);
       return { cache: best?.cache.fork(best.length), common };
     },
     keep(prefix) {
       const same = kept.find(
-        ({ tokens, length }) => length === prefix.length && commonLength(prefix.tokens, tokens) >= length,
+        ({ source, length }) => length === prefix.length && startTheSame(prefix.source, source, length),
       );
       if (same !== undefined) {
         touch(same);
@@ -76,12 +79,4 @@ export function createPrefixCache(capacity: number): PrefixCache {
     },
     evict,
   };
-}
-
-/** How many tokens at the start are the same. */
-export function commonLength(a: readonly number[], b: readonly number[]): number {
-  const end = Math.min(a.length, b.length);
-  let length = 0;
-  while (length < end && a[length] === b[length]) length++;
-  return length;
 }

@@ -10,7 +10,7 @@ import type { KvCacheSpec } from "../backend/index.ts";
 import { assert } from "../base/index.ts";
 import type { Model } from "../model/index.ts";
 import type { EnginePlan } from "./plan.ts";
-import { commonLength, createPrefixCache } from "./prefix-cache.ts";
+import { createPrefixCache } from "./prefix-cache.ts";
 import type { Room } from "./scheduler.ts";
 import type { Sequence } from "./sequence.ts";
 
@@ -19,8 +19,10 @@ export interface SequenceRoom extends Room<Sequence> {
   /** By group. */
   readonly freeBlocks: readonly number[];
   readonly prefixes: number;
-  /** After the forward pass of what was taken. */
-  commit(sequence: Sequence): void;
+  /** The guesses run too, after what was taken, unless there is no room for them without taking somebody else's. */
+  guess(sequence: Sequence, guesses: readonly number[]): void;
+  /** After the forward pass of what was taken; the last `refused` guesses were wrong. */
+  commit(sequence: Sequence, refused: number): void;
   /** The sequence is over: its place is free, its start is kept. */
   leave(sequence: Sequence): void;
   /** Something went wrong with the sequence: no start that is kept, nor its own, is to be continued. */
@@ -31,20 +33,20 @@ export interface SequenceRoom extends Room<Sequence> {
 export function createRoom(model: Model, spec: KvCacheSpec, plan: EnginePlan): SequenceRoom {
   const { blockTokens, maxPrefixes } = plan;
   const cache = model.createCache(spec);
-  const prefixes = createPrefixCache(maxPrefixes);
+  const prefixes = createPrefixCache(maxPrefixes, blockTokens);
   const inside = new Set<Sequence>();
   const wholeBlocks = (length: number): number => Math.floor(length / blockTokens) * blockTokens;
 
   function keep(sequence: Sequence, length: number): void {
     const fork = sequence.cache?.fork(length);
-    if (fork !== undefined) prefixes.keep({ tokens: sequence.tokens, length, cache: fork });
+    if (fork !== undefined) prefixes.keep({ source: sequence, length, cache: fork });
   }
 
   /** The output so far, held by the sequence alone until it is over: others' starts should not make way for it. */
   function followTail(sequence: Sequence, length: number): void {
     dropTail(sequence);
     const fork = sequence.cache?.fork(length);
-    sequence.tail = fork && { tokens: sequence.tokens, length, cache: fork };
+    sequence.tail = fork && { source: sequence, length, cache: fork };
   }
 
   function evict(sequence: Sequence): void {
@@ -69,13 +71,13 @@ export function createRoom(model: Model, spec: KvCacheSpec, plan: EnginePlan): S
     },
     open(sequence) {
       inside.add(sequence);
-      const { tokens, usage } = sequence;
-      const { cache: found, common } = prefixes.find(tokens);
+      const { usage } = sequence;
+      const { cache: found, common } = prefixes.find(sequence);
       sequence.cache = found ?? cache.open();
       const { length } = sequence.cache;
       sequence.cachedTokens ??= Math.min(length, usage.promptTokens);
       // One token less than the prompt, so that the same prompt finds it too.
-      const worthKeeping = [wholeBlocks(usage.promptTokens - 1), wholeBlocks(common)];
+      const worthKeeping = [wholeBlocks(usage.promptTokens - 1), common];
       sequence.keepAt = maxPrefixes > 0 ? worthKeeping.filter((at) => at > length) : [];
     },
     take(sequence, count) {
@@ -86,22 +88,32 @@ export function createRoom(model: Model, spec: KvCacheSpec, plan: EnginePlan): S
       sequence.chunk = place.append(Int32Array.from(sequence.tokens.slice(start, start + count)));
       return true;
     },
-    commit(sequence) {
+    guess(sequence, guesses) {
+      const { cache: place, chunk } = sequence;
+      assert(place !== undefined && chunk !== undefined, "guesses follow what was taken");
+      if (guesses.length === 0 || !place.fits(guesses.length)) return;
+      const { blockTables } = place.append(Int32Array.from(guesses));
+      sequence.chunk = { ...chunk, tokens: Int32Array.of(...chunk.tokens, ...guesses), blockTables };
+      sequence.guesses = guesses;
+    },
+    commit(sequence, refused) {
       const { cache: place, chunk } = sequence;
       assert(place !== undefined && chunk !== undefined, "a sequence that did not run has nothing to commit");
+      const length = place.length - refused;
       // Before sliding layers let go of what lies behind the window.
-      for (const at of sequence.keepAt) if (at <= place.length) keep(sequence, at);
-      sequence.keepAt = sequence.keepAt.filter((at) => at > place.length);
-      const end = wholeBlocks(place.length);
+      for (const at of sequence.keepAt) if (at <= length) keep(sequence, at);
+      sequence.keepAt = sequence.keepAt.filter((at) => at > length);
+      const end = wholeBlocks(length);
       const isOutput = end > sequence.usage.promptTokens && end > chunk.position;
       if (isOutput && maxPrefixes > 0) followTail(sequence, end);
-      place.commit();
+      place.commit(length);
       sequence.chunk = undefined;
     },
     evict,
-    isWorthWaiting({ tokens }) {
+    isWorthWaiting(sequence) {
+      // Hashes are enough: to wait in vain, once in 2³², does no harm.
       const isShared = (other: Sequence, length: number): boolean =>
-        length < tokens.length && commonLength(tokens, other.tokens) >= length;
+        length < sequence.tokens.length && other.hashAt(length) === sequence.hashAt(length);
       // Several answers to one prompt: the prompt runs once.
       return [...inside].some((other) => !other.isPaused && other.keepAt.some((at) => isShared(other, at)));
     },

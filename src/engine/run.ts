@@ -1,58 +1,67 @@
-// The part of a step that computes: a forward pass over what was scheduled, then the next token of every sequence that
-// is complete with it. Knows neither who is scheduled nor what becomes of the tokens.
+// The part of a step that computes: a forward pass over what was scheduled, then the next tokens of every sequence that
+// is complete with it: one, and where guesses ran too, one more for each guess that was right. Knows neither who is
+// scheduled nor what becomes of the tokens.
 
 import type { KvCache } from "../backend/index.ts";
 import { batchOf, type Model } from "../model/index.ts";
+import type { FinishReason } from "./engine.ts";
 import type { Scratch } from "./sampler/row.ts";
-import type { Sampled } from "./sampler/sampler.ts";
 import type { Sequence } from "./sequence.ts";
 
-/** A sequence and the logits `[V]` after its last token. */
-export interface LogitsRow {
+/** A sequence and its logits `[V]`: after its last token, and after each guess; none where more of it is to run. */
+export interface SequenceLogits {
   readonly sequence: Sequence;
-  readonly logits: Float32Array;
+  readonly rows: readonly Float32Array[];
 }
 
-/** → a row for each sequence all of whose tokens are now in the cache. */
-export async function run(chunks: readonly Sequence[], model: Model, kv: KvCache): Promise<LogitsRow[]> {
+export async function run(chunks: readonly Sequence[], model: Model, kv: KvCache): Promise<SequenceLogits[]> {
   const batch = batchOf(chunks.map(({ chunk }) => chunk!));
-  const complete = chunks.filter(({ pending }) => pending === 0);
-  const tensor = model.forward({ batch, cache: kv, rows: Int32Array.from(lastRows(chunks)) });
+  const tensor = model.forward({ batch, cache: kv, rows: Int32Array.from(wantedRows(chunks)) });
   try {
     const logits = await model.backend.read(tensor);
     const { cols } = tensor;
-    return complete.map((sequence, row) => ({
+    let row = 0;
+    const nextRow = (): Float32Array => logits.subarray(row * cols, ++row * cols);
+    return chunks.map((sequence) => ({
       sequence,
-      logits: logits.subarray(row * cols, (row + 1) * cols),
+      rows: Array.from({ length: wantedOf(sequence) }, nextRow),
     }));
   } finally {
     model.backend.free(tensor);
   }
 }
 
-/** Rows of the batch that hold the last token of a complete sequence. */
-function lastRows(chunks: readonly Sequence[]): number[] {
+/** What is pending runs to its end, guesses apart, which are never pending. */
+const wantedOf = ({ pending, guesses }: Sequence): number => (pending > 0 ? 0 : 1 + guesses.length);
+
+/** Rows of the batch: the last ones of each complete sequence. */
+function wantedRows(chunks: readonly Sequence[]): number[] {
   let end = 0;
-  return chunks.flatMap(({ chunk, pending }) => {
-    end += chunk!.tokens.length;
-    return pending === 0 ? [end - 1] : [];
+  return chunks.flatMap((sequence) => {
+    end += sequence.chunk!.tokens.length;
+    const wanted = wantedOf(sequence);
+    return Array.from({ length: wanted }, (_, i) => end - wanted + i);
   });
 }
 
-/** What cannot be sampled fails alone. */
-export function sample(
-  rows: readonly LogitsRow[],
-  scratch: Scratch,
-  onFailure: (sequence: Sequence, error: unknown) => void,
-): ReadonlyMap<Sequence, Sampled> {
-  const sampled = new Map<Sequence, Sampled>();
-  for (const { sequence, logits } of rows) {
-    if (sequence.isOver) continue; // it left while the step ran
-    try {
-      sampled.set(sequence, sequence.job.sample(logits, scratch));
-    } catch (error) {
-      onFailure(sequence, error);
-    }
+export interface Sampling {
+  /** Tokens that joined the sequence. */
+  readonly count: number;
+  /** Why the sequence ends with them, if it does. */
+  readonly reason: FinishReason | undefined;
+}
+
+/**
+ * Samples row by row, as steps of one row would: the row after a guess counts only if the guess was sampled, so that
+ * random numbers, penalties and constraints are where they would be without guesses.
+ */
+export function sampleRows({ sequence, rows }: SequenceLogits, scratch: Scratch): Sampling {
+  let count = 0;
+  for (const logits of rows) {
+    const sampled = sequence.job.sample(logits, scratch);
+    const reason = sequence.accept(sampled);
+    const wasGuessed = sampled.token === sequence.guesses[count++];
+    if (reason !== undefined || !wasGuessed) return { count, reason };
   }
-  return sampled;
+  return { count, reason: undefined };
 }

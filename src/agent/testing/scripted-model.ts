@@ -1,4 +1,4 @@
-import type { Engine, GenerateEvent, GenerateRequest } from "../../engine/index.ts";
+import { type Engine, type GenerateEvent, type GenerateRequest, idleStatus } from "../../engine/index.ts";
 import { o200kHarmony, type TokenId, type Tokenizer } from "../../tokenizer/index.ts";
 import type { AgentModel } from "../index.ts";
 
@@ -48,6 +48,7 @@ export function scriptedModel(...turns: readonly (string | readonly number[])[])
     contextLength: 131_072,
     vocabularySize: tokenizer.vocabularySize,
     generate,
+    status: () => idleStatus,
     close: async () => {},
   };
   return { engine, tokenizer, requests, prompts };

@@ -82,6 +82,7 @@ export function createNativeBackend(options: NativeOptions = {}): Backend {
   return {
     name: "native",
     description: `${native.description}; ${native.threads} threads; dense weights in ${dense === "int8" ? "8 bits" : "bfloat16"}`,
+    cheapRows: 8, // kMaxVectors in native/kernels/kernels.h
 
     async loadMatrix(view, use = "linear") {
       const handle = check.checkMatrixView(view);

@@ -31,6 +31,7 @@ export function createReferenceBackend(): Backend {
   return {
     name: "reference",
     description: "plain TypeScript, one thread, f64 inside operations; made to be read, not to be fast",
+    cheapRows: 1,
 
     async loadMatrix(view) {
       const handle = check.checkMatrixView(view);

@@ -2,6 +2,7 @@
 // the seam (lazy start, stop tokens, limits, aborts, leaving early), so that a test cannot pass on what no engine does.
 
 import type { Engine, FinishReason, GenerateEvent, GenerateRequest } from "../engine.ts";
+import { idleStatus } from "../status.ts";
 
 /** The tokens of one request: a list, or made from the request; an asynchronous one decides when each comes. */
 export type Script =
@@ -73,6 +74,7 @@ export function scriptedEngine(
       return isClosed;
     },
     generate,
+    status: () => ({ ...idleStatus, running }),
     async close() {
       isClosed = true;
     },
