@@ -8,6 +8,7 @@ import { expect, test } from "vitest";
 const run = promisify(execFile);
 
 const expected: Readonly<Record<string, string>> = {
+  "ai-sdk.js": "(asked for Paris)\nIt is sunny in Paris with 21 degrees.\n2 steps\n{ city: ",
   "conversation.js": "What is 3 + 4? 3 + 4 = 7.\nWho are you? I am ChatGPT",
   "engine.js": "<|channel|>final<|message|>47 + 85 = 132.<|return|>\nstop",
   "harmony.js": "{ role: 'assistant', channel: 'analysis', content: 'Nothing to do.' }",
