@@ -35,6 +35,8 @@ export interface RespondOptions extends SamplingOptions {
    * Nothing else can be sampled there; thoughts stay free. What cannot be enforced is refused: `engine/bad-grammar`.
    */
   readonly responseFormat?: AnswerFormat;
+  /** Texts that end the answer where one begins in it, and are left out of it. */
+  readonly stop?: readonly string[];
   /** Output tokens, reasoning included; default: what the context holds. */
   readonly maxTokens?: number;
   /** How often the model may be asked again with the results of its calls; the last time it has to answer. Default: 32. */
@@ -128,6 +130,7 @@ function requestOf(input: Input, options: RespondOptions): AgentRequest {
     tools,
     toolChoice,
     responseFormat,
+    stop,
     maxTokens,
     maxTurns,
     currentDate,
@@ -159,6 +162,7 @@ function requestOf(input: Input, options: RespondOptions): AgentRequest {
     tools,
     toolChoice,
     responseFormat,
+    stop,
     maxTokens,
     maxTurns,
     currentDate: currentDate === undefined ? today() : (currentDate ?? undefined),
