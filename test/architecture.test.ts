@@ -20,7 +20,14 @@ const floors: readonly (readonly string[])[] = [
 ];
 
 /** Folders and files of `src` that may import `node:` modules. */
-const nodeAllowed = ["checkpoint/node/", "backend/native/", "library/node/", "cli/"];
+const nodeAllowed = [
+  "checkpoint/node/",
+  "backend/native/",
+  "engine/node/",
+  "library/node/",
+  "server/node/",
+  "cli/",
+];
 
 interface Import {
   readonly from: string;

@@ -50,11 +50,13 @@ export type ErrorCode =
   | "engine/bad-logits"
   | "engine/overloaded"
   | "engine/closed"
+  | "engine/crashed"
   // agent
   | "agent/bad-tool"
   | "agent/bad-arguments"
   | "agent/bad-stop"
   // server
+  | "server/bad-keys"
   | "server/bad-store"
   | "server/store-unavailable"
   | "server/store-full"

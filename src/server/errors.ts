@@ -88,12 +88,16 @@ type Mapped = readonly [status: number, code: string];
 /** Errors that a request can cause; any other is the server's own fault. */
 const table: Partial<Record<ErrorCode, Mapped>> = {
   "agent/bad-tool": [400, "invalid_value"],
-  "agent/bad-arguments": [400, "invalid_value"],
+  "agent/bad-stop": [400, "invalid_value"],
   "harmony/bad-conversation": [400, "invalid_value"],
   "engine/bad-request": [400, "invalid_value"],
+  "engine/bad-grammar": [400, "invalid_value"],
   "engine/overloaded": [429, "queue_full"],
   "engine/closed": [503, "server_stopping"],
   "backend/out-of-memory": [503, "out_of_memory"],
+  "server/store-unavailable": [503, "store_unavailable"],
+  "server/store-full": [503, "store_full"],
+  "server/store-closed": [503, "server_stopping"],
 };
 
 /** Any error, as the client should see it. What nobody expected says nothing about the inside of the server. */

@@ -1,7 +1,8 @@
 // The one way from an API to the model: takes a place, looks whether the prompt fits, starts the run, and waits until
 // it is certain that it runs, so that what is wrong with it can still be an HTTP status. Counts what it used.
 
-import { type AgentEvent, type AgentRequest, openPrompt, runAgent } from "../agent/index.ts";
+import { type AgentEvent, type AgentRequest, runAgent } from "../agent/index.ts";
+import { assert } from "../base/index.ts";
 import type { Admission } from "./admission.ts";
 import type { Call, ServedModel } from "./context.ts";
 import { HttpError } from "./errors.ts";
@@ -44,7 +45,6 @@ export const createStartRun =
   (parts: RunParts): StartRun =>
   async (options) => {
     const { call, model, api } = options;
-    const promptTokens = checkedPrompt(options);
     const leave = parts.admission.enter();
     const measured = parts.metrics.startRun({ api, model: model.id });
     const leaving = new AbortController();
@@ -53,42 +53,47 @@ export const createStartRun =
       leaving.signal,
       ...(options.request.signal ? [options.request.signal] : []),
     ];
-    const events = runAgent(model, { ...options.request, signal: AbortSignal.any(signals) });
+    const signal = AbortSignal.any(signals);
+    const events = runAgent(model, { ...options.request, signal });
     const over = (): void => {
       leave();
       const { promptTokens: prompt, outputTokens } = measured.end();
       parts.rateLimits.spend(call.key, prompt + outputTokens);
     };
     try {
-      const opening = await open(events);
-      return { promptTokens, events: follow({ opening, events, measured, leaving, over }) };
+      const opening = await open(events, model.engine.contextLength);
+      return {
+        promptTokens: opening.promptTokens,
+        events: follow({ opening, events, measured, signal, leave: () => leaving.abort(), over }),
+      };
     } catch (error) {
       over();
       throw error;
     }
   };
 
-function checkedPrompt({ model, request }: RunOptions): number {
-  const { engine, tokenizer } = model;
-  const { tokens } = openPrompt(tokenizer, request);
-  if (tokens.length < engine.contextLength) return tokens.length;
-  throw new HttpError(400, {
+function tooLong(promptTokens: number, contextLength: number): HttpError {
+  return new HttpError(400, {
     code: "context_length_exceeded",
-    message: `The prompt has ${tokens.length} tokens, and this model's context holds ${engine.contextLength} with the answer.`,
+    message: `The prompt has ${promptTokens} tokens, and this model's context holds ${contextLength} with the answer.`,
   });
 }
 
 type Next = IteratorResult<AgentEvent, void>;
 
 interface Opening {
+  readonly promptTokens: number;
   /** `turn-start`. */
   readonly first: Next;
   readonly second: Promise<Next>;
 }
 
 /** The second event comes from the engine; if it is an error that comes at once, it is thrown here. */
-async function open(events: AsyncGenerator<AgentEvent, void>): Promise<Opening> {
+async function open(events: AsyncGenerator<AgentEvent, void>, contextLength: number): Promise<Opening> {
   const first = await events.next();
+  assert(!first.done && first.value.type === "turn-start", "a run begins with a turn");
+  const { promptTokens } = first.value;
+  if (promptTokens >= contextLength) throw tooLong(promptTokens, contextLength);
   const second = events.next();
   second.catch(() => {}); // thrown below, or to whoever reads it
   let timer: ReturnType<typeof setTimeout> | undefined;
@@ -100,61 +105,59 @@ async function open(events: AsyncGenerator<AgentEvent, void>): Promise<Opening> 
   } finally {
     clearTimeout(timer);
   }
-  return { first, second };
+  return { promptTokens, first, second };
 }
 
 interface Following {
   readonly opening: Opening;
   readonly events: AsyncGenerator<AgentEvent, void>;
   readonly measured: { add(event: AgentEvent): void };
+  readonly signal: AbortSignal;
   /** Ends the run when the reader leaves. */
-  readonly leaving: AbortController;
+  readonly leave: () => void;
   readonly over: () => void;
 }
 
 /**
  * Not a generator: a generator's `return` waits for the token that is being computed, and does nothing for one that was
- * never read.
+ * never read. An aborted run is read to its end here, which is near, so that its place is free whoever reads.
  */
-function follow({
-  opening,
-  events,
-  measured,
-  leaving,
-  over,
-}: Following): AsyncIterableIterator<AgentEvent, void> {
-  const ahead: (Next | Promise<Next>)[] = [opening.first, opening.second];
+function follow(options: Following): AsyncIterableIterator<AgentEvent, void> {
+  const { opening, events, measured, signal, leave } = options;
   const done = { done: true, value: undefined } as const;
   let isOver = false;
-  const end = (): void => {
-    if (!isOver) over();
+  const over = (): void => {
+    if (!isOver) options.over();
     isOver = true;
   };
-  const next = async (): Promise<Next> => {
-    if (isOver) return done;
+  const observed = async (next: Next | Promise<Next>): Promise<Next> => {
     try {
-      const result = await (ahead.shift() ?? events.next());
-      if (!result.done) measured.add(result.value);
-      else end();
+      const result = await next;
+      if (result.done) over();
+      else measured.add(result.value);
       return result;
     } catch (error) {
-      end();
+      over();
       throw error;
     }
   };
-  /** To the end of a run that was aborted, which is near, for what it used. */
-  const drain = async (): Promise<void> => {
-    try {
-      while (!(await next()).done);
-    } catch {
-      // the reader has left: nobody is there to be told
+  const ahead = [observed(opening.first), observed(opening.second)];
+  const pump = async (): Promise<void> => {
+    while (!isOver) {
+      const next = observed(events.next());
+      ahead.push(next);
+      await next.catch(() => {}); // told to whoever reads it
     }
   };
+  ahead[1].catch(() => {}); // the same
+  signal.addEventListener("abort", () => void pump(), { once: true });
+  if (signal.aborted) void pump();
+  let hasLeft = false;
   return {
-    next,
+    next: async () => (hasLeft ? done : (ahead.shift() ?? observed(events.next()))),
     async return() {
-      leaving.abort();
-      void drain();
+      hasLeft = true;
+      leave();
       return done;
     },
     [Symbol.asyncIterator]() {

@@ -1,0 +1,170 @@
+// From a request's body to what the agent is asked. Everything that can be wrong with it is found here.
+
+import type { AgentRequest, AnswerFormat, SampledMemory, ToolSet } from "../../agent/index.ts";
+import type { SamplingOptions } from "../../engine/index.ts";
+import { currentDate, type ServedModel, type ServerContext } from "../context.ts";
+import { HttpError, invalidValue } from "../errors.ts";
+import {
+  type AskedChoice,
+  type DeclaredFunction,
+  effortOf,
+  schemaFormat,
+  toConversation,
+  toolChoiceOf,
+  toolSetOf,
+} from "../prompt/index.ts";
+import { historyOf } from "./messages.ts";
+import type { ChatBody } from "./request.ts";
+
+export interface PreparedChat {
+  readonly model: ServedModel;
+  /** One for each choice, without a signal. */
+  readonly requests: readonly AgentRequest[];
+  readonly memory: SampledMemory;
+  readonly functionNames: ReadonlySet<string>;
+  /** Calls go by `function_call`, as before there were tools. */
+  readonly isLegacy: boolean;
+  readonly showsReasoning: boolean;
+  readonly withLogprobs: boolean;
+}
+
+export function prepareChat(context: ServerContext, body: ChatBody): PreparedChat {
+  refuseUnsupported(body);
+  const model = context.model(body.model);
+  const { said, answerStart } = historyOf(body.messages, "placeholder");
+  const { messages, memory } = toConversation(said, { modelId: model.id, thoughts: context.thoughts });
+  const isLegacy = body.tools == null && body.functions != null;
+  const tools = toolsOf(body);
+  const toolChoice = toolChoiceOf(choiceOf(body), tools);
+  const responseFormat = formatOf(body);
+  if (answerStart !== undefined && (responseFormat || toolChoice)) {
+    const message =
+      "The last message begins an answer, which cannot be combined with response_format or tool_choice.";
+    throw invalidValue("messages", message);
+  }
+  const request: AgentRequest = {
+    messages,
+    memory,
+    tools,
+    effort: effortOf(effortAsked(body), tools),
+    currentDate: currentDate(model, context.now()),
+    maxTurns,
+    ...(toolChoice && { toolChoice }),
+    ...(responseFormat && { responseFormat }),
+    ...(answerStart !== undefined && { answerStart }),
+    ...limitsOf(body),
+  };
+  const shared = samplingOf(body, model);
+  const requests = Array.from({ length: choicesOf(context, body) }, (_, index) => ({
+    ...request,
+    sampling: { ...shared, ...(shared.seed !== undefined && { seed: shared.seed + index }) },
+  }));
+  return {
+    model,
+    requests,
+    memory,
+    functionNames: new Set(Object.keys(tools)),
+    isLegacy,
+    showsReasoning: body.reasoning?.exclude !== true && body.include_reasoning !== false,
+    withLogprobs: body.logprobs === true,
+  };
+}
+
+/** A model that calls what is not there is told so, and may try again a few times. */
+const maxTurns = 8;
+
+function refuseUnsupported(body: ChatBody): void {
+  const refuse = (param: string, message: string): never => {
+    throw new HttpError(400, { code: "unsupported_parameter", param, message });
+  };
+  if (body.audio != null || body.modalities?.some((modality) => modality !== "text"))
+    refuse("modalities", "This model writes text only.");
+  if (body.web_search_options != null) refuse("web_search_options", "This server has no search of its own.");
+  for (const [index, tool] of (body.tools ?? []).entries()) {
+    if (tool.type !== "function")
+      refuse(`tools[${index}].type`, "Only tools of type 'function' are supported.");
+    if (tool.function) continue;
+    const message = `Missing required parameter: 'tools[${index}].function'.`;
+    throw new HttpError(400, {
+      code: "missing_required_parameter",
+      param: `tools[${index}].function`,
+      message,
+    });
+  }
+  if (body.top_logprobs != null && body.top_logprobs > 0 && body.logprobs !== true)
+    throw invalidValue("top_logprobs", "'top_logprobs' needs 'logprobs' to be true.");
+}
+
+function choicesOf({ limits }: ServerContext, { n }: ChatBody): number {
+  const choices = n ?? 1;
+  if (choices <= limits.choices) return choices;
+  throw invalidValue("n", `'n' is ${choices}, and this server gives at most ${limits.choices} choices.`);
+}
+
+function toolsOf(body: ChatBody): ToolSet {
+  if (body.tools != null) {
+    const functions = body.tools.map((tool) => tool.function as DeclaredFunction);
+    return toolSetOf(functions, (index) => `tools[${index}].function.name`);
+  }
+  return toolSetOf(body.functions ?? [], (index) => `functions[${index}].name`);
+}
+
+function choiceOf(body: ChatBody): AskedChoice | undefined {
+  const choice = body.tool_choice ?? body.function_call ?? undefined;
+  if (choice === undefined || typeof choice === "string") return choice;
+  if ("name" in choice) return { function: choice.name };
+  if (choice.type === "function") return { function: choice.function.name };
+  const { mode, tools } = choice.allowed_tools;
+  return { mode, allowed: tools.map((tool) => tool.function.name) };
+}
+
+function formatOf({ response_format: format }: ChatBody): AnswerFormat | undefined {
+  switch (format?.type) {
+    case undefined:
+    case "text":
+      return undefined;
+    case "json_object":
+      return { type: "json" };
+    case "json_schema":
+      return schemaFormat(format.json_schema);
+    default:
+      return format satisfies never;
+  }
+}
+
+function effortAsked(body: ChatBody) {
+  const asked =
+    body.reasoning_effort ?? body.reasoning?.effort ?? body.chat_template_kwargs?.reasoning_effort;
+  return asked ?? (body.reasoning?.enabled === false ? "none" : undefined);
+}
+
+function limitsOf(body: ChatBody): Pick<AgentRequest, "maxTokens" | "stop" | "topLogprobs"> {
+  const maxTokens = body.max_completion_tokens ?? body.max_tokens;
+  const stop = (typeof body.stop === "string" ? [body.stop] : (body.stop ?? [])).filter(
+    (text) => text !== "",
+  );
+  return {
+    ...(maxTokens != null && { maxTokens }),
+    ...(stop.length > 0 && { stop }),
+    ...(body.logprobs === true && { topLogprobs: body.top_logprobs ?? 0 }),
+  };
+}
+
+function samplingOf(body: ChatBody, model: ServedModel): SamplingOptions {
+  const temperature = body.temperature ?? model.defaults?.temperature;
+  const { top_k: topK, logit_bias: logitBias } = body;
+  return {
+    ...(temperature !== undefined && { temperature }),
+    ...(body.top_p != null && { topP: body.top_p }),
+    // vLLM's -1, like no value: all of them
+    ...(topK != null && topK > 0 && { topK }),
+    ...(body.min_p != null && { minP: body.min_p }),
+    ...(body.repetition_penalty != null && { repetitionPenalty: body.repetition_penalty }),
+    ...(body.frequency_penalty != null && { frequencyPenalty: body.frequency_penalty }),
+    ...(body.presence_penalty != null && { presencePenalty: body.presence_penalty }),
+    ...(body.seed != null && { seed: body.seed }),
+    ...(logitBias != null && {
+      logitBias: new Map(Object.entries(logitBias).map(([token, bias]) => [Number(token), bias])),
+    }),
+  };
+}
