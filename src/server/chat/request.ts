@@ -106,8 +106,8 @@ export const chatSchema = z.object({
   /** vLLM's. */
   chat_template_kwargs: z.looseObject({ reasoning_effort: effort.nullish() }).nullish(),
   modalities: z.array(z.string()).nullish(),
-  audio: z.unknown(),
-  web_search_options: z.unknown(),
+  audio: z.unknown().optional(),
+  web_search_options: z.unknown().optional(),
 });
 
 export type ChatBody = z.output<typeof chatSchema>;
