@@ -49,10 +49,11 @@ export async function listen(server: Server, options: ListenOptions = {}): Promi
     http.closeIdleConnections();
     await server.close(graceMs === undefined ? {} : { graceMs });
     sockets.close();
-    // Answers that are complete may still be on their way to slow readers.
+    // Answers that are complete may still be on their way, and their connections become idle one by one.
+    const idle = setInterval(() => http.closeIdleConnections(), 20);
     const last = setTimeout(() => http.closeAllConnections(), flushMs);
-    http.closeIdleConnections();
     await closed;
+    clearInterval(idle);
     clearTimeout(last);
   }
   return {
