@@ -29,8 +29,8 @@ export interface GptOssProviderOptions {
 export type StreamOptions = SamplingOptions &
   Pick<
     AgentRequest,
-    "tools" | "toolChoice" | "responseFormat" | "effort" | "currentDate" | "maxTokens" | "signal"
-  > & { readonly stop?: readonly string[] };
+    "tools" | "toolChoice" | "responseFormat" | "effort" | "currentDate" | "maxTokens" | "stop" | "signal"
+  >;
 
 export interface Call {
   readonly messages: Conversation;
