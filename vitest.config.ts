@@ -6,6 +6,7 @@ const endToEnd = ["test/{cli,examples,package,pull}.test.ts"];
 export default defineConfig({
   test: {
     testTimeout: 60_000,
+    execArgv: ["--import", "./test/typescript.mjs"],
     // The default leaves a core idle, which on a machine with two doubles the wait.
     maxWorkers: "100%",
     projects: [

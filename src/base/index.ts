@@ -1,6 +1,7 @@
 export { assert } from "./assert.ts";
 export { GptOssError, type GptOssErrorOptions, UnsupportedError } from "./error.ts";
 export type { ErrorCode } from "./error-codes.ts";
+export { errorFromWire, errorToWire, type WireError } from "./error-wire.ts";
 export { type Random, random } from "./random.ts";
 export {
   bf16ToF32,

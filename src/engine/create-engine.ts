@@ -4,8 +4,10 @@
 
 import { GptOssError } from "../base/index.ts";
 import type { Model } from "../model/index.ts";
+import { engineClosed } from "./closed.ts";
 import type { Engine, FinishReason, GenerateEvent, GenerateRequest } from "./engine.ts";
 import { createEventStream, type EventStream } from "./event-stream.ts";
+import { createGrammarCompiler } from "./grammar/compile.ts";
 import { type EngineOptions, type EnginePlan, planEngine } from "./plan.ts";
 import { parseRequest } from "./request.ts";
 import { createRoom } from "./room.ts";
@@ -33,6 +35,8 @@ export function createEngine(model: Model, options: EngineOptions = {}): LocalEn
   const { plan, spec } = planEngine(model, options);
   const { contextLength, maxSequences, maxWaiting, stepTokens, blockTokens } = plan;
   const { vocabularySize } = model.config;
+  const { tokenBytes } = options;
+  const grammars = tokenBytes && createGrammarCompiler({ vocabularySize, tokenBytes });
   const room = createRoom(model, spec, plan);
   const blocks = Math.max(...spec.groupBlocks);
   const scheduler = createScheduler<Sequence>({ maxSequences, stepTokens, blocks, blockTokens }, room);
@@ -46,8 +50,8 @@ export function createEngine(model: Model, options: EngineOptions = {}): LocalEn
   let work: Promise<void> = Promise.resolve();
 
   function submit(request: GenerateRequest, stream: EventStream<GenerateEvent>): Sequence {
-    if (closing !== undefined) throw closed();
-    const job = parseRequest(request, { vocabularySize, contextLength });
+    if (closing !== undefined) throw engineClosed();
+    const job = parseRequest(request, { vocabularySize, contextLength, grammars });
     const inside = scheduler.waiting.length + scheduler.running.length;
     if (inside >= maxSequences + maxWaiting) throw overloaded(inside);
     const sequence = createSequence(job, { arrival: arrivals++, blockTokens, stream });
@@ -109,7 +113,7 @@ export function createEngine(model: Model, options: EngineOptions = {}): LocalEn
   }
 
   async function endAll(): Promise<void> {
-    failAll(closed());
+    failAll(engineClosed());
     await work;
     room.close();
   }
@@ -149,8 +153,4 @@ function overloaded(inside: number): GptOssError {
     message: `${inside} requests are running or waiting, which is as many as this engine takes`,
     hint: "try again later, or make the engine with a larger maxWaiting",
   });
-}
-
-function closed(): GptOssError {
-  return new GptOssError("engine/closed", { message: "this engine was closed", hint: "make a new one" });
 }

@@ -15,5 +15,8 @@ export type {
   JsonSchemaObject,
   TokenConstraint,
 } from "./grammar/constraint.ts";
-export type { EngineOptions, EnginePlan } from "./plan.ts";
+export { type EngineOptions, type EnginePlan, planEngine } from "./plan.ts";
+export { type ConnectOptions, connectEngine, type RemoteEngine } from "./remote/connect-engine.ts";
+export type { EnginePort } from "./remote/protocol.ts";
+export { serveEngine } from "./remote/serve-engine.ts";
 export { type EngineStatus, idleStatus } from "./status.ts";

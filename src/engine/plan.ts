@@ -40,7 +40,10 @@ export interface EnginePlan extends Required<Omit<EngineOptions, "tokenBytes">> 
 }
 
 /** Throws `engine/bad-option`. */
-export function planEngine(model: Model, options: EngineOptions): { plan: EnginePlan; spec: KvCacheSpec } {
+export function planEngine(
+  model: Pick<Model, "config" | "backend">,
+  options: EngineOptions,
+): { plan: EnginePlan; spec: KvCacheSpec } {
   const maxSequences = positive("maxSequences", options.maxSequences ?? 8);
   const maxPrefixes = positive("maxPrefixes", options.maxPrefixes ?? 16, 0);
   const stepTokens = positive("stepTokens", options.stepTokens ?? 512);

@@ -3,6 +3,8 @@
 
 import { GptOssError, random } from "../base/index.ts";
 import type { GenerateRequest, SamplingOptions } from "./engine.ts";
+import type { GrammarCompiler } from "./grammar/compile.ts";
+import { compileConstraint, constrained } from "./grammar/machine.ts";
 import { type LogitsProcessor, logitBias, outputPenalties, repetitionPenalty } from "./sampler/processors.ts";
 import type { Scratch } from "./sampler/row.ts";
 import { type Sampled, type SamplingRule, sample } from "./sampler/sampler.ts";
@@ -21,6 +23,8 @@ export interface RequestLimits {
   readonly vocabularySize: number;
   /** Prompt and output together. */
   readonly contextLength: number;
+  /** Absent in an engine that does not know its tokens' text. */
+  readonly grammars?: GrammarCompiler | undefined;
 }
 
 export function parseRequest(request: GenerateRequest, limits: RequestLimits): Job {
@@ -34,8 +38,7 @@ export function parseRequest(request: GenerateRequest, limits: RequestLimits): J
     });
   }
   const { signal } = request;
-  if (signal !== undefined && typeof signal?.addEventListener !== "function")
-    throw refusal("signal", signal, "an AbortSignal");
+  checkSignal(signal);
   const maxTokens = optional(request.maxTokens, room, (value) =>
     checkInteger("maxTokens", value, { min: 1 }),
   );
@@ -51,10 +54,15 @@ export function parseRequest(request: GenerateRequest, limits: RequestLimits): J
   };
 }
 
+export function checkSignal(signal: AbortSignal | undefined): void {
+  if (signal !== undefined && typeof signal?.addEventListener !== "function")
+    throw refusal("signal", signal, "an AbortSignal");
+}
+
 function samplingRule(
-  { sampling = {}, topLogprobs }: GenerateRequest,
+  { sampling = {}, topLogprobs, constraint }: GenerateRequest,
   prompt: readonly number[],
-  { vocabularySize }: RequestLimits,
+  { vocabularySize, grammars }: RequestLimits,
 ): SamplingRule {
   if (typeof sampling !== "object" || sampling === null) throw refusal("sampling", sampling, "an object");
   const number = (field: NumberField, range: Range): number =>
@@ -66,15 +74,20 @@ function samplingRule(
     ),
     topP: number("topP", { min: 0, max: 1 }),
     minP: number("minP", { min: 0, max: 1 }),
-    processors: processorsOf(
-      {
-        bias: checkBias(sampling.logitBias, vocabularySize),
-        repetition: number("repetitionPenalty", { min: 0.01, max: 100 }),
-        frequency: number("frequencyPenalty", { min: -2, max: 2 }),
-        presence: number("presencePenalty", { min: -2, max: 2 }),
-      },
-      prompt,
-    ),
+    processors: [
+      ...processorsOf(
+        {
+          bias: checkBias(sampling.logitBias, vocabularySize),
+          repetition: number("repetitionPenalty", { min: 0.01, max: 100 }),
+          frequency: number("frequencyPenalty", { min: -2, max: 2 }),
+          presence: number("presencePenalty", { min: -2, max: 2 }),
+        },
+        prompt,
+      ),
+      ...(constraint === undefined
+        ? []
+        : [constrained(compileConstraint(constraint, { vocabularySize, grammars }))]),
+    ],
     topLogprobs: optional(topLogprobs, undefined, (value) =>
       checkInteger("topLogprobs", value, { min: 0, max: 20 }),
     ),

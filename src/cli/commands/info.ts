@@ -76,11 +76,11 @@ async function inspect({ path, layout, config }: Subject, options: Options) {
     const { name, description } = backend;
     const memory = contexts.map((tokens) => ({
       contextTokens: tokens,
-      cacheBytes: contextBytes(config, backend, tokens),
+      cacheBytes: contextBytes({ config, backend }, tokens),
     }));
     const room = totalmem() - checkpointBytes(config);
     const largest = largestContext(
-      (tokens) => contextBytes(config, backend, tokens),
+      (tokens) => contextBytes({ config, backend }, tokens),
       room,
       config.contextLength,
     );

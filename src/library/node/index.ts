@@ -13,15 +13,15 @@ export {
   embeddedDefaults,
   isEmbedded,
 } from "./embedded.ts";
+export { type LoadedGptOss, type LoadOptions, load } from "./load.ts";
 export {
   contextBytes,
+  type EngineLoadOptions,
   type LoadedEngine,
-  type LoadedGptOss,
-  type LoadOptions,
-  load,
   loadEngine,
   type ModelInfo,
-} from "./load.ts";
+} from "./load-engine.ts";
+export { type EngineInThread, loadInThread } from "./load-in-thread.ts";
 export { type LoadedWeights, type LoadWeightsOptions, loadWeights } from "./load-weights.ts";
 export { type ListedModel, listModels, modelPath, openModel } from "./models.ts";
 export { tokenizerOf } from "./tokenizer.ts";

@@ -47,4 +47,4 @@ export async function loadWeights(
   }
 }
 
-const warn = (message: string): void => process.emitWarning(message, { type: "GptOssWarning" });
+export const warn = (message: string): void => process.emitWarning(message, { type: "GptOssWarning" });

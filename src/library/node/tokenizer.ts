@@ -2,6 +2,7 @@ import { GptOssError } from "../../base/index.ts";
 import { type Checkpoint, shapes } from "../../checkpoint/index.ts";
 import {
   o200kHarmony,
+  type TokenId,
   type Tokenizer,
   tokenizerFromJson,
   tokenizerFromLists,
@@ -18,4 +19,13 @@ export function tokenizerOf(checkpoint: Checkpoint): Tokenizer {
     message: `${path} has no tokenizer.json, and ${config.vocabularySize} is not the vocabulary that is built in`,
     hint: "put the model's tokenizer.json beside its weights",
   });
+}
+
+/** The text of ordinary tokens, for an engine's grammars. The tokenizer is made for the first one that is asked for. */
+export function tokenBytesOf(checkpoint: Checkpoint): (token: number) => Uint8Array | undefined {
+  let tokenizer: Tokenizer | undefined;
+  return (token) => {
+    tokenizer ??= tokenizerOf(checkpoint);
+    return tokenizer.isSpecial(token as TokenId) ? undefined : tokenizer.bytes(token as TokenId);
+  };
 }
