@@ -37,13 +37,13 @@ export async function cliTokenizer(model: string | undefined): Promise<Tokenizer
 export const loadCliWeights = (options: WeightOptions, signal: AbortSignal): Promise<LoadedWeights> =>
   withProgress((progress) => loadWeights(options.model, { ...weightOptions(options), ...progress, signal }));
 
-/** For a conversation: the terminal stays awake while the model computes. */
-export const loadForChat = (options: ModelOptions, signal: AbortSignal): Promise<LoadedGptOss> =>
-  withProgress((progress) => load({ ...modelOptions(options), ...progress, signal }));
-
-/** For one answer: a thread would only start later. */
-export const loadForAnswer = (options: ModelOptions, signal: AbortSignal): Promise<LoadedGptOss> =>
-  withProgress((progress) => load({ ...modelOptions(options), ...progress, signal, thread: "same" }));
+/** For conversations. Commands that answer once and end start sooner with `thread: "same"`. */
+export const loadCli = (
+  options: ModelOptions,
+  signal: AbortSignal,
+  more: Pick<LoadOptions, "thread" | "engine"> = {},
+): Promise<LoadedGptOss> =>
+  withProgress((progress) => load({ ...modelOptions(options), ...progress, ...more, signal }));
 
 /** What runs, before the first answer: surprises about context and memory are worse later. */
 /** `name` as it was asked for. */

@@ -3,7 +3,7 @@
 import { Command } from "commander";
 import type { LoadedGptOss } from "../../library/node/index.ts";
 import { askOnce, converse } from "../chat.ts";
-import { announce, loadForAnswer, loadForChat } from "../model.ts";
+import { announce, loadCli } from "../model.ts";
 import {
   addModelOptions,
   addSamplingOptions,
@@ -41,18 +41,22 @@ export const chatCommand = (): Command => {
     await offerToPull(options.model);
     const settings = { ...respondOptionsOf(options), showReasoning: options.showReasoning === true };
     if (question === undefined) {
-      const model = await interruptible((signal) => announced(loadForChat(options, signal), options));
+      const model = await interruptible((signal) => open(options, signal));
       return closing(model, () => converse(model, settings));
     }
     return interruptible(async (signal) => {
-      const model = await announced(loadForAnswer(options, signal), options);
+      const model = await open(options, signal, "same");
       return closing(model, () => askOnce(model, question, { settings, signal }));
     });
   });
 };
 
-async function announced(loading: Promise<LoadedGptOss>, options: Options): Promise<LoadedGptOss> {
-  const model = await loading;
+async function open(
+  options: Options,
+  signal: AbortSignal,
+  thread: "worker" | "same" = "worker",
+): Promise<LoadedGptOss> {
+  const model = await loadCli(options, signal, { thread });
   announce(model.info, options.model);
   return model;
 }

@@ -7,7 +7,7 @@ import type { Input, RespondOptions } from "../../library/index.ts";
 import type { LoadedGptOss, ModelInfo } from "../../library/node/index.ts";
 import { generateFromTokens, type RawOptions } from "../generate-tokens.ts";
 import { parseJson, readFileOrStdin, readText, readTokenIds } from "../input.ts";
-import { announce, loadCliEngine, loadForAnswer } from "../model.ts";
+import { announce, loadCli, loadCliEngine } from "../model.ts";
 import {
   addModelOptions,
   addSamplingOptions,
@@ -94,7 +94,7 @@ async function fromTokens(tokens: readonly number[], options: Options, signal: A
 }
 
 async function fromConversation(input: Input, options: Options, signal: AbortSignal): Promise<void> {
-  const model = await loadForAnswer(options, signal);
+  const model = await loadCli(options, signal, { thread: "same" });
   if (!options.json) announce(model.info, options.model);
   try {
     const respondOptions = { ...respondOptionsOf(options), signal };
