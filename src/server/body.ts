@@ -10,7 +10,11 @@ export async function readBody(
   limits: Pick<Limits, "bodyBytes" | "jsonDepth">,
 ): Promise<unknown> {
   checkEncoding(request.headers);
-  const text = decode(await readBytes(request, limits.bodyBytes));
+  return parseJson(decode(await readBytes(request, limits.bodyBytes)), limits);
+}
+
+/** Throws 400 for what is no JSON, or too deep. */
+export function parseJson(text: string, limits: Pick<Limits, "jsonDepth">): unknown {
   checkDepth(text, limits.jsonDepth);
   try {
     return JSON.parse(text);

@@ -127,7 +127,7 @@ function addCall(spoken: Speaking, { callId, name, arguments: text }: SaidCall):
 }
 
 /** Models write no body at all for functions without parameters; clients parse what they get as JSON. */
-export const callArguments = (body: string): string => (body.trim() === "" ? "{}" : body);
+export const callArguments = (body: string): string => (body === "" ? "{}" : body);
 
 /** Before the call and what was said to the user on the way to it, unless the client sent thoughts of its own. */
 function restoreThoughts(spoken: Speaking, thoughts: readonly SampledMessage[]): void {
