@@ -1,0 +1,2 @@
+export { defaultStoreFolder, openStore } from "./open-store.ts";
+export type { SqlStoreOptions } from "./sql-store.ts";
