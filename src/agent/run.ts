@@ -1,7 +1,8 @@
 // The loop: render → generate → parse → run tools → render. The only place where text, tools and tokens meet; knows
 // nothing of HTTP, of terminals, or of where tokens come from.
 
-import type { Engine } from "../engine/index.ts";
+import { GptOssError } from "../base/index.ts";
+import { checkGrammar, type Engine, type TokenConstraint } from "../engine/index.ts";
 import {
   type Conversation,
   type Message,
@@ -14,6 +15,7 @@ import {
 } from "../harmony/index.ts";
 import type { TokenId, Tokenizer } from "../tokenizer/index.ts";
 import { answerCalls, isPending, refuseCalls, type ToolOffer } from "./calls.ts";
+import { afterCall, checkToolChoice, demandsCall, type TurnRules, turnConstraint } from "./constraint.ts";
 import {
   type AgentEvent,
   addUsage,
@@ -22,7 +24,7 @@ import {
   type ToolCall,
   type Usage,
 } from "./events.ts";
-import { type AgentRequest, openConversation, type SampledMemory } from "./request.ts";
+import { type AgentRequest, openConversation, type SampledMemory, type ToolChoice } from "./request.ts";
 import type { KeptMessage } from "./translate.ts";
 import { sampleTurn, type TurnOptions } from "./turn.ts";
 
@@ -39,7 +41,7 @@ const defaultMaxTurns = 32;
 /**
  * Lets the model continue a conversation, calling functions until it has an answer. What it samples is data: nothing of
  * it makes this throw. Throws for requests that cannot be run: `agent/bad-tool`, `agent/bad-stop`, `harmony/bad-conversation`,
- * `engine/bad-request`.
+ * `engine/bad-request`; before its first event `engine/bad-grammar`, for formats that cannot be enforced.
  *
  * @example
  * const messages = [{ role: "user", content: "What is 47 + 85?" }];
@@ -75,6 +77,10 @@ export async function* runAgent(model: AgentModel, request: AgentRequest): Async
     if (isStopped) return yield end("stop");
 
     const calls = kept.flatMap(({ call }) => call ?? []);
+    if (calls.length > 0) {
+      run.toolChoice = afterCall(run.toolChoice);
+      run.isForced ||= request.effort === "none";
+    }
     const pending = calls.filter((call) => isPending(call, run.offer));
     const isOver = finishReason !== "stop" || (isLast && pending.length === 0);
     const results = isOver
@@ -129,11 +135,13 @@ interface Run {
   isForced: boolean;
   /** Of the first turn's answer. */
   answerStart: string | undefined;
+  /** As far as it is not fulfilled. */
+  toolChoice: ToolChoice;
 }
 
 function openRun(model: AgentModel, request: AgentRequest): Run {
   const conversation = openConversation(request);
-  return {
+  const run: Run = {
     model,
     request,
     conversation: [...conversation],
@@ -142,11 +150,41 @@ function openRun(model: AgentModel, request: AgentRequest): Run {
     usage: noUsage,
     isForced: isForced(request),
     answerStart: request.answerStart,
+    toolChoice: request.toolChoice ?? "auto",
   };
+  checkToolChoice(rulesOf(run));
+  checkConstraint(constraintOf(run), request);
+  return run;
 }
 
-const isForced = ({ effort, answerStart }: AgentRequest): boolean =>
-  effort === "none" || answerStart !== undefined;
+const rulesOf = ({ request, offer, toolChoice }: Run): TurnRules => ({
+  tools: offer.tools,
+  recipients: offer.recipients,
+  toolChoice,
+  responseFormat: request.responseFormat,
+});
+
+function constraintOf(run: Run): TokenConstraint | undefined {
+  const opening = { isInFinal: run.isForced, mayThink: run.request.effort !== "none" };
+  return turnConstraint(run.model.tokenizer, rulesOf(run), opening);
+}
+
+/** The engine compiles grammars too, but only when it is asked for the first token. */
+function checkConstraint(
+  constraint: TokenConstraint | undefined,
+  { answerStart, responseFormat }: AgentRequest,
+): void {
+  for (const state of constraint?.states ?? []) if (state.kind === "grammar") checkGrammar(state.grammar);
+  if (answerStart === undefined || responseFormat === undefined) return;
+  throw new GptOssError("engine/bad-grammar", {
+    message: "an answer that was begun cannot be held to a format",
+    hint: "give either answerStart or responseFormat",
+  });
+}
+
+/** Without effort the answer comes at once, unless a call is to come first. */
+const isForced = ({ effort, answerStart, toolChoice = "auto" }: AgentRequest): boolean =>
+  (effort === "none" && !demandsCall(toolChoice)) || answerStart !== undefined;
 
 /** Skips, or ends, the reasoning: what the model samples next is its answer. */
 const finalChannel = (text: string | undefined): Prefill => ({
@@ -167,6 +205,7 @@ function turnOptions(run: Run): TurnOptions {
   const { engine, tokenizer } = model;
   const { maxTokens, sampling, topLogprobs, signal } = request;
   const prefill = run.isForced ? finalChannel(run.answerStart) : undefined;
+  const constraint = constraintOf(run);
   return {
     engine,
     tokenizer,
@@ -179,6 +218,7 @@ function turnOptions(run: Run): TurnOptions {
       ...(maxTokens !== undefined && { maxTokens: maxTokens - usage.outputTokens }),
       ...(sampling && { sampling }),
       ...(topLogprobs !== undefined && { topLogprobs }),
+      ...(constraint && { constraint }),
       ...(signal && { signal }),
     },
   };

@@ -8,6 +8,7 @@ export type {
   TokenLogprob,
   TokenUsage,
 } from "./engine.ts";
+export { checkGrammar } from "./grammar/compile.ts";
 export type {
   ConstraintPath,
   ConstraintState,

@@ -84,17 +84,26 @@ interface Shared extends GrammarCompilerOptions {
   readonly masks: MaskCache;
 }
 
-function compileGrammar(grammar: Grammar, { vocabulary, masks, tokenBytes }: Shared): CompiledGrammar {
+/** Throws `engine/bad-grammar` for what cannot be enforced; takes milliseconds, and no vocabulary. */
+export function checkGrammar(grammar: Grammar): void {
+  buildMatcher(JSON.parse(sourceOf(grammar)));
+}
+
+function buildMatcher(grammar: Grammar) {
   const work = createWork();
-  const expressions = createExpressions(work);
-  const lexemes = createLexemes(expressions);
-  const begin = () => {
-    work.allow(compileWork);
+  work.allow(compileWork);
+  return withinStack(() => {
+    const expressions = createExpressions(work);
+    const lexemes = createLexemes(expressions);
     const network = createNetworkBuilder(expressions, lexemes);
     addGrammar(network, grammar);
-    return createMatcher(network.finish(), lexemes, work);
-  };
-  const matcher = withinStack(begin);
+    const matcher = createMatcher(network.finish(), lexemes, work);
+    return { matcher, expressions, work };
+  });
+}
+
+function compileGrammar(grammar: Grammar, { vocabulary, masks, tokenBytes }: Shared): CompiledGrammar {
+  const { matcher, expressions, work } = buildMatcher(grammar);
 
   function mask(at: Configuration): TokenMask {
     const known = masks.get(at);

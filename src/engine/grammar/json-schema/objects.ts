@@ -3,6 +3,7 @@
 import { badGrammar } from "../expression/bad-grammar.ts";
 import type { Expression } from "../expression/expression.ts";
 import { foundInside } from "../expression/from-regex.ts";
+import type { Encoding } from "../lexeme.ts";
 import type { Facts } from "./facts.ts";
 import type { Schema } from "./schema.ts";
 import type { Place, Values } from "./values.ts";
@@ -11,6 +12,10 @@ import type { Place, Values } from "./values.ts";
 interface Others {
   readonly names: Expression;
   readonly value: readonly Schema[];
+}
+
+interface Pair extends Others {
+  readonly encoding: Encoding;
 }
 
 const maxPatterns = 4;
@@ -36,12 +41,12 @@ export function addObject(values: Values, facts: Facts, { from, to }: Place): vo
     if (state === undefined) rows.set(key, (state = network.state()));
     return state;
   };
-  const addPair = (index: number, count: number, pair: Others, next: number): void => {
+  const addPair = (index: number, count: number, pair: Pair, next: number): void => {
     if (count >= max) return;
     const [key, colon, value] = [network.state(), network.state(), network.state()];
     const comma = count === 0 ? space : concat(literal(","), space);
     network.text(at(index, count), concat(comma, literal('"')), key);
-    network.text(key, pair.names, colon, "json");
+    network.text(key, pair.names, colon, pair.encoding);
     network.text(colon, concat(literal('":'), space), value);
     network.call(value, values.rule(pair.value), at(next, count + 1));
   };
@@ -51,12 +56,15 @@ export function addObject(values: Values, facts: Facts, { from, to }: Place): vo
     const value = schemasFor(values, facts, name);
     const isPossible = value !== undefined && expressions.matches(nameRule, name);
     for (let count = 0; count <= Math.min(index, cap); count++) {
-      if (isPossible) addPair(index, count, { names: literal(name), value }, index + 1);
+      // Spelled in one way only: escapes would be valid, and nobody wants them.
+      const names = literal(JSON.stringify(name).slice(1, -1));
+      if (isPossible) addPair(index, count, { names, value, encoding: "text" }, index + 1);
       if (!facts.required.has(name)) network.skip(at(index, count), at(index + 1, count));
     }
   }
   for (let count = 0; count <= cap; count++) {
-    if (others.length > 0) for (const other of others) addPair(names.length, count, other, names.length);
+    if (others.length > 0)
+      for (const other of others) addPair(names.length, count, { ...other, encoding: "json" }, names.length);
     if (count >= min) network.text(at(names.length, count), concat(space, literal("}")), to);
   }
 }

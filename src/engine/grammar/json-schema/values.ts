@@ -123,25 +123,23 @@ function addString({ network }: Values, inside: Expression, { from, to }: Place)
   network.text(closing, literal('"'), to);
 }
 
-/** An `enum`, as far as what else is said allows its values. */
-function addValues(values: Values, facts: Facts, place: Place): void {
-  const { network } = values;
+/** An `enum`, as far as what else is said allows its values, each spelled in one way only. */
+function addValues({ network }: Values, facts: Facts, { from, to }: Place): void {
   const { expressions } = network;
-  const listed = facts.values ?? [];
-  if (facts.types.has("string")) addString(values, stringExpression(expressions, facts), place);
-  const others = listed.filter((value) => {
+  const { values: listed = [], types } = facts;
+  const strings = stringExpression(expressions, { ...facts, values: undefined });
+  const fitting = listed.filter((value) => {
     const type = typeOf(value);
-    if (type === "string" || !facts.types.has(type)) return false;
+    if (!types.has(type)) return false;
     if (type === "number") return allowsNumber(facts, value as number);
-    if (isRestricted(facts, type)) {
-      throw badGrammar(
-        `an enum of ${type}s beside other keywords for ${type}s cannot be enforced`,
-        "list only the values that fit, and leave the other keywords out",
-      );
-    }
-    return true;
+    if (type === "string") return expressions.matches(strings, value as string);
+    if (!isRestricted(facts, type)) return true;
+    throw badGrammar(
+      `an enum of ${type}s beside other keywords for ${type}s cannot be enforced`,
+      "list only the values that fit, and leave the other keywords out",
+    );
   });
-  network.text(place.from, expressions.oneOf(others.map((value) => JSON.stringify(value))), place.to);
+  network.text(from, expressions.oneOf(fitting.map((value) => JSON.stringify(value))), to);
 }
 
 function isRestricted(
