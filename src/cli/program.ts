@@ -13,6 +13,7 @@ import { modelsCommand } from "./commands/models.ts";
 import { parseCommand } from "./commands/parse.ts";
 import { pullCommand } from "./commands/pull.ts";
 import { renderCommand } from "./commands/render.ts";
+import { serveCommand } from "./commands/serve.ts";
 import { synthCommand } from "./commands/synth.ts";
 import { tokenizeCommand } from "./commands/tokenize.ts";
 import { verifyCommand } from "./commands/verify.ts";
@@ -41,6 +42,7 @@ function createProgram(): Command {
   const commands = [
     chatCommand(),
     generateCommand(),
+    serveCommand(),
     tokenizeCommand(),
     detokenizeCommand(),
     renderCommand(),

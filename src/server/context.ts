@@ -12,6 +12,8 @@ import type { ThoughtMemory } from "./thoughts.ts";
 /** A model under the name by which clients ask for it. */
 export interface ServedModel extends AgentModel {
   readonly id: string;
+  /** Other names that mean it. */
+  readonly aliases?: readonly string[];
   /** Unix seconds. */
   readonly created: number;
   /** Default: openai. */

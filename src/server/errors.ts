@@ -94,6 +94,7 @@ const table: Partial<Record<ErrorCode, Mapped>> = {
   "engine/bad-grammar": [400, "invalid_value"],
   "engine/overloaded": [429, "queue_full"],
   "engine/closed": [503, "server_stopping"],
+  "engine/crashed": [503, "engine_crashed"],
   "backend/out-of-memory": [503, "out_of_memory"],
   "server/store-unavailable": [503, "store_unavailable"],
   "server/store-full": [503, "store_full"],

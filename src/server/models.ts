@@ -31,6 +31,10 @@ export function createModelTable({ models, anyName }: ModelTableOptions): ModelT
     );
   } else [all, state] = [models, "ready"];
 
+  const find = (id: string | null | undefined): ServedModel | undefined =>
+    all.find((model) => model.id === id) ??
+    all.find(({ aliases }) => typeof id === "string" && aliases?.includes(id));
+
   return {
     get all() {
       return all;
@@ -40,8 +44,7 @@ export function createModelTable({ models, anyName }: ModelTableOptions): ModelT
     },
     get(id) {
       if (state !== "ready") throw loading();
-      const found =
-        all.find((model) => model.id === id) ?? (anyName && all.length === 1 ? all[0] : undefined);
+      const found = find(id) ?? (anyName && all.length === 1 ? all[0] : undefined);
       if (found) return found;
       if (typeof id !== "string" || id === "") {
         const message = `Missing required parameter: 'model'. This server has ${namesOf(all)}.`;

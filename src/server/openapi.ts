@@ -78,7 +78,9 @@ function describe({ path, summary, body, query, answer, streams }: Operation): R
   return {
     summary,
     ...(parameters.length > 0 && { parameters }),
-    ...(body && { requestBody: { required: true, content: { "application/json": { schema: schemaOf(body) } } } }),
+    ...(body && {
+      requestBody: { required: true, content: { "application/json": { schema: schemaOf(body) } } },
+    }),
     responses: { "200": { description: "Success", content }, default: errorAnswer },
   };
 }

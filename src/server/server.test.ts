@@ -29,7 +29,7 @@ const endless = async function* () {
 
 describe("bodies", () => {
   const server = scriptedServer([]);
-  const send = (body: BodyInit, headers: Record<string, string> = {}) =>
+  const send = (body: string | Uint8Array<ArrayBuffer>, headers: Record<string, string> = {}) =>
     server.fetch(
       new Request(`http://localhost${path}`, {
         method: "POST",
