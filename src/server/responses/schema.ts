@@ -77,8 +77,8 @@ const promptFields = {
     .nullish(),
   truncation: z.enum(["auto", "disabled"]).nullish(),
   /** Refused where they are given: what they refer to is not here. */
-  conversation: z.unknown(),
-  prompt: z.unknown(),
+  conversation: z.unknown().optional(),
+  prompt: z.unknown().optional(),
 };
 
 export const createBody = z.object({
