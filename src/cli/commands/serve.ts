@@ -137,11 +137,9 @@ const ignored = (): void => {};
 
 async function loadServed(options: Options, names: ServedNames, signal: AbortSignal) {
   const { maxSequences, maxWaiting } = options;
-  const { engine, tokenizer, info, close } = await loadForServer(
-    options,
-    { maxSequences, maxWaiting },
-    signal,
-  );
+  const { engine, tokenizer, info, close } = await loadCli(options, signal, {
+    engine: { maxSequences, maxWaiting },
+  });
   const { mtimeMs } = await stat(info.path);
   const { temperature, currentDate } = info.defaults;
   const served: ServedModel = {
