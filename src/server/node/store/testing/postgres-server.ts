@@ -82,9 +82,12 @@ function serveConnection(socket: Socket, database: PGlite, turn: Turn): void {
       return;
     }
     hasStarted = true;
-    if (kind === "X") socket.end();
-    else work = work.then(() => execute(message, kind === "startup" || kind === "Q" || kind === "S"));
-    work = work.catch(() => socket.destroy());
+    if (kind === "X") {
+      socket.end();
+      return;
+    }
+    work = work.then(() => execute(message, kind === "startup" || kind === "Q" || kind === "S"));
+    work = work.catch(() => void socket.destroy());
   };
   socket.on("data", (data) => {
     waiting = Buffer.concat([waiting, data]);
