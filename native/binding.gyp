@@ -31,6 +31,7 @@
         "runtime/pool.cc",
         "runtime/variants.cc",
         "ops/attention.cc",
+        "ops/expert_rows.cc",
         "ops/linear.cc",
         "ops/moe.cc",
         "ops/moe_matrices.cc",

@@ -29,6 +29,7 @@ int32_t word(const Napi::Value& value) { return value.As<Napi::Number>().Int32Va
 size_t count(const Napi::Value& value) { return static_cast<size_t>(value.As<Napi::Number>().Int64Value()); }
 
 Storage storage(const std::string& dtype) {
+  if (dtype == "Q8_0") return Storage::kQ8_0;
   return dtype == "F32" ? Storage::kF32 : dtype == "F16" ? Storage::kF16 : Storage::kBf16;
 }
 
@@ -50,6 +51,23 @@ Source source(const Napi::Object& object, Pending& pending) {
 VectorSource vector_source(const Napi::Object& object, Pending& pending) {
   return {source(object, pending), storage(object.Get("dtype").As<Napi::String>().Utf8Value()),
           count(object.Get("length"))};
+}
+
+/// { blocks, scales }, or { parts: [source with expertBytes], nibbles } of GGUF files.
+ExpertMatrixSource expert_matrix_source(const Napi::Object& object, Pending& pending) {
+  ExpertMatrixSource matrix;
+  if (!object.Has("parts")) {
+    matrix.blocks = source(object.Get("blocks").As<Napi::Object>(), pending);
+    matrix.scales = source(object.Get("scales").As<Napi::Object>(), pending);
+    return matrix;
+  }
+  const Napi::Array parts = object.Get("parts").As<Napi::Array>();
+  for (uint32_t i = 0; i < parts.Length(); i++) {
+    const Napi::Object part = parts.Get(i).As<Napi::Object>();
+    matrix.parts.push_back({source(part, pending), count(part.Get("expertBytes"))});
+  }
+  matrix.pairs_halves = object.Get("nibbles").As<Napi::String>().Utf8Value() == "halves";
+  return matrix;
 }
 
 }  // namespace
@@ -171,20 +189,18 @@ Napi::Value NativeBackend::load_vector(const Napi::CallbackInfo& info) {
   });
 }
 
-/// loadExperts(id, { experts, hidden, intermediate, and a source for each array }) → bytes held
+/// loadExperts(id, { experts, hidden, intermediate, gateUp, down, and a source for each bias }) → bytes held
 Napi::Value NativeBackend::load_experts(const Napi::CallbackInfo& info) {
   auto pending = std::make_unique<Pending>(info.Env());
   const Napi::Object from = info[1].As<Napi::Object>();
-  const auto bytes = [&](const char* name) { return source(from.Get(name).As<Napi::Object>(), *pending); };
+  const auto matrix = [&](const char* name) { return expert_matrix_source(from.Get(name).As<Napi::Object>(), *pending); };
   const auto bias = [&](const char* name) { return vector_source(from.Get(name).As<Napi::Object>(), *pending); };
   ExpertsSource experts = {};
   experts.experts = count(from.Get("experts"));
   experts.hidden = count(from.Get("hidden"));
   experts.intermediate = count(from.Get("intermediate"));
-  experts.gate_up_blocks = bytes("gateUpBlocks");
-  experts.gate_up_scales = bytes("gateUpScales");
-  experts.down_blocks = bytes("downBlocks");
-  experts.down_scales = bytes("downScales");
+  experts.gate_up = matrix("gateUp");
+  experts.down = matrix("down");
   experts.gate_up_bias = bias("gateUpBias");
   experts.down_bias = bias("downBias");
   return enqueue(info.Env(), std::move(pending), [id = word(info[0]), experts](Engine& engine) {

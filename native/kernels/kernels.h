@@ -31,6 +31,18 @@ struct Mxfp4 {
   size_t cols;  // a multiple of 32
 };
 
+/// The same as a GGUF file holds them: blocks of 17 bytes, the exponent first. Gate and up may lie apart. The columns of
+/// a block are in whatever order the activations were prepared in.
+struct Mxfp4Blocks {
+  static constexpr size_t kBlockBytes = 17;
+  const uint8_t* part[2];  // row r is row r / parts of part r % parts
+  size_t parts;            // 1 or 2
+  size_t rows;
+  size_t cols;
+  size_t row_bytes() const { return cols / 32 * kBlockBytes; }
+  const uint8_t* row(size_t r) const { return part[r % parts] + r / parts * row_bytes(); }
+};
+
 /// Dense weights in 8 bits, made at load: panels of 16 rows, so that one vector holds 4 columns of 16 rows.
 /// Values are stored with 128 added. Rows past the last are zeros with scale 0; K is padded to 64 with zeros (128).
 /// 64-byte aligned.
@@ -169,6 +181,10 @@ struct Kernels {
   const char* description;
 
   Matvec<Mxfp4> matvec_mxfp4;
+  /// The same on the blocks of GGUF files, with activations that `matvec_mxfp4` prepared; null where there is none, and
+  /// rows are taken apart first.
+  void (*matvec_mxfp4_blocks)(const Mxfp4Blocks& weights, size_t first, size_t last, const void* const* activations,
+                              size_t vectors, const float* bias, float* const* out);
   Matvec<Dense8> matvec_dense8;
   Matvec<DenseBf16> matvec_bf16;
   Matvec<DenseF32> matvec_f32;

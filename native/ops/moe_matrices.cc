@@ -6,6 +6,7 @@
 #include <algorithm>
 #include <cstring>
 
+#include "expert_rows.h"
 #include "matmul.h"
 #include "moe.h"
 
@@ -43,6 +44,9 @@ class Wave {
     for (size_t i = 0; i < routes.pairs.size(); i++) tokens_[i] = routes.pairs[i].token;
     u_ = scratch.take_array<float>(rows * 2 * width());
     y_ = scratch.take_array<float>(rows * hidden());
+    stage_bytes_ = std::max(stage_bytes(call.experts.gate_up), stage_bytes(call.experts.down));
+    stage_ = scratch.take_array<uint8_t>(stage_bytes_ * call.machine.pool.size());
+    x_ = ordered_x();
     packed_bytes_ = packed_size(rows);
     packed_ = scratch.take_array<char>(packed_bytes_);
     if (gemm().run != nullptr) {
@@ -137,8 +141,18 @@ class Wave {
     }
   }
 
+  const float* ordered_x() const {
+    const Tensor& x = call_.x;
+    if (!call_.experts.gate_up.pairs_halves) return x.row(0);
+    float* ordered = call_.machine.scratch.take_array<float>(x.rows * x.cols);
+    for_rows(call_.machine, x.rows, x.cols, [&](size_t first, size_t last) {
+      order_columns(call_.experts.gate_up, x.row(first), (last - first) * x.cols, ordered + first * x.cols);
+    });
+    return ordered;
+  }
+
   void pack_x(const Task& task) const {
-    pack(task, call_.x.row(0), call_.x.cols, tokens_ + task.group->first_pair, hidden(), task.group->x);
+    pack(task, x_, call_.x.cols, tokens_ + task.group->first_pair, hidden(), task.group->x);
   }
 
   void pack_h(const Task& task) const {
@@ -146,37 +160,42 @@ class Wave {
     for (size_t i = task.first; i < task.last; i++) {
       float* row = u + i * 2 * width();
       call_.machine.kernels.swiglu(row, width(), call_.shape.swiglu_limit, row);
+      order_columns(call_.experts.down, row, width(), row);
     }
     pack(task, u, 2 * width(), nullptr, width(), task.group->h);
   }
 
-  void multiply_rows(const Task& task, size_t thread, const Mxfp4& weights, const char* activations,
+  void multiply_rows(const Task& task, size_t thread, const ExpertMatrix& matrix, const char* activations,
                      const GemmOutput& output) const {
-    const size_t pairs = task.group->pairs;
+    const size_t pairs = task.group->pairs, expert = task.group->expert;
+    uint8_t* stage = stage_ + thread * stage_bytes_;
     if (task.group->is_matrix) {
-      return gemm().run(weights, task.first, task.last, activations, pairs, output,
-                        thread_scratch_ + thread * scratch_bytes_);
+      char* scratch = thread_scratch_ + thread * scratch_bytes_;
+      const auto run = [&](const Mxfp4& weights, size_t first, size_t last, size_t base) {
+        gemm().run(weights, first, last, activations, pairs, {output.out + base, output.stride, output.bias + base}, scratch);
+      };
+      return for_expert_rows(matrix, expert, task.first, task.last, stage, run);
     }
     const void* vectors[kMaxVectors];
     float* out[kMaxVectors];
     for (size_t i = 0; i < pairs; i++) {
-      vectors[i] = activations + i * matvec().activation_bytes(weights.cols);
+      vectors[i] = activations + i * matvec().activation_bytes(matrix.cols);
       out[i] = output.out + i * output.stride;
     }
-    matvec().run(weights, task.first, task.last, vectors, pairs, output.bias, out);
+    multiply_expert_rows(call_.machine.kernels, matrix, expert, task.first, task.last, vectors, pairs, output.bias, out, stage);
   }
 
   void gate_up(const Task& task, size_t thread) const {
     const Group& group = *task.group;
     const float* bias = call_.experts.gate_up_bias.as<const float>() + group.expert * 2 * width();
-    multiply_rows(task, thread, call_.experts.gate_up(group.expert), group.x,
+    multiply_rows(task, thread, call_.experts.gate_up, group.x,
                   {u_ + group.wave_row * 2 * width(), 2 * width(), bias});
   }
 
   void down(const Task& task, size_t thread) const {
     const Group& group = *task.group;
     const float* bias = call_.experts.down_bias.as<const float>() + group.expert * hidden();
-    multiply_rows(task, thread, call_.experts.down(group.expert), group.h,
+    multiply_rows(task, thread, call_.experts.down, group.h,
                   {y_ + group.wave_row * hidden(), hidden(), bias});
   }
 
@@ -196,6 +215,9 @@ class Wave {
   const MoeCall& call_;
   const Routes& routes_;
   int32_t* tokens_;
+  const float* x_;  // [T, D], columns in the order of the weights'
+  uint8_t* stage_;  // a piece for each thread
+  size_t stage_bytes_;
   float* u_;  // [wave rows, 2·I], then their swiglu in the first half of each row
   float* y_;  // [wave rows, D]
   char* packed_;

@@ -3,6 +3,7 @@
 #include <cstring>
 
 #include "ops.h"
+#include "q8_0.h"
 
 namespace gptoss {
 
@@ -30,6 +31,8 @@ void embed(const Machine& machine, const Matrix& table, const int32_t* tokens, T
       const size_t row = static_cast<size_t>(tokens[i]);
       if (values == nullptr) {
         widen_dense8(table.dense8(), row, out.row(i));
+      } else if (table.is_q8_0) {
+        widen_q8_0(values + row * q8_0_bytes(table.cols), table.cols, out.row(i));
       } else if (table.is_f32) {
         std::memcpy(out.row(i), values + row * table.cols * sizeof(float), table.cols * sizeof(float));
       } else {

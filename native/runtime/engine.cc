@@ -3,21 +3,11 @@
 #include <cstring>
 #include <new>
 
+#include "half.h"
+
 namespace gptoss {
 
 namespace {
-
-float half_to_float(uint16_t bits) {
-  const uint32_t sign = static_cast<uint32_t>(bits & 0x8000) << 16, magnitude = bits & 0x7fff;
-  float value;
-  if (magnitude < 0x400) {
-    value = static_cast<float>(magnitude) * 0x1p-24f;
-    return sign ? -value : value;
-  }
-  const uint32_t wide = sign | (magnitude >= 0x7c00 ? 0x7f800000 | (magnitude & 0x3ff) << 13 : (magnitude << 13) + 0x38000000);
-  std::memcpy(&value, &wide, sizeof value);
-  return value;
-}
 
 size_t bytes_per_value(Storage storage) { return storage == Storage::kF32 ? 4 : 2; }
 
@@ -52,6 +42,20 @@ Bytes Engine::bring(const Source& source) {
   return bytes;
 }
 
+ExpertMatrix Engine::bring(const ExpertMatrixSource& source, size_t rows, size_t cols) {
+  ExpertMatrix matrix;
+  matrix.rows = rows;
+  matrix.cols = cols;
+  matrix.pairs_halves = source.pairs_halves;
+  if (source.parts.size() > 2) throw Failure("base/assert", "experts in more than two parts");
+  for (const auto& [part, expert_bytes] : source.parts)
+    matrix.parts.push_back({files_.map(part.path, part.offset, part.bytes), expert_bytes});
+  if (matrix.is_gguf()) return matrix;
+  matrix.blocks = bring(source.blocks);
+  matrix.scales = bring(source.scales);
+  return matrix;
+}
+
 Buffer Engine::widen(const VectorSource& source) {
   MappedRange mapped;
   const uint8_t* data = source.source.data;
@@ -76,7 +80,8 @@ size_t Engine::load(int32_t id, const MatrixSource& source) {
   Matrix matrix;
   matrix.rows = source.rows;
   matrix.cols = source.cols;
-  matrix.is_f32 = source.storage != Storage::kBf16;
+  matrix.is_f32 = source.storage == Storage::kF16 || source.storage == Storage::kF32;
+  matrix.is_q8_0 = source.storage == Storage::kQ8_0;
   if (source.storage == Storage::kF16) {
     matrix.values.copied = widen({source.source, source.storage, source.rows * source.cols});
   } else if (!is_in_file && source.to_8_bit) {
@@ -100,15 +105,12 @@ size_t Engine::load(int32_t id, const ExpertsSource& source) {
   experts.experts = source.experts;
   experts.hidden = source.hidden;
   experts.intermediate = source.intermediate;
-  experts.gate_up_blocks = bring(source.gate_up_blocks);
-  experts.gate_up_scales = bring(source.gate_up_scales);
-  experts.down_blocks = bring(source.down_blocks);
-  experts.down_scales = bring(source.down_scales);
+  experts.gate_up = bring(source.gate_up, 2 * source.intermediate, source.hidden);
+  experts.down = bring(source.down, source.hidden, source.intermediate);
   experts.gate_up_bias = widen(source.gate_up_bias);
   experts.down_bias = widen(source.down_bias);
   const Experts& kept = experts_.put(id, std::move(experts));
-  return kept.gate_up_blocks.copied.bytes() + kept.gate_up_scales.copied.bytes() + kept.down_blocks.copied.bytes() +
-         kept.down_scales.copied.bytes() + kept.gate_up_bias.bytes() + kept.down_bias.bytes();
+  return kept.gate_up.copied_bytes() + kept.down.copied_bytes() + kept.gate_up_bias.bytes() + kept.down_bias.bytes();
 }
 
 Tensor& Engine::make_tensor(int32_t id, size_t rows, size_t cols) {

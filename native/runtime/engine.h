@@ -24,7 +24,7 @@ struct Source {
   uint64_t bytes = 0;
 };
 
-enum class Storage { kBf16, kF16, kF32 };
+enum class Storage { kBf16, kF16, kF32, kQ8_0 };
 
 struct MatrixSource {
   Source source;
@@ -39,9 +39,20 @@ struct VectorSource {
   size_t length;
 };
 
+/// Blocks and scales, or parts: see ExpertMatrix.
+struct ExpertMatrixSource {
+  struct Part {
+    Source source;
+    size_t expert_bytes;
+  };
+  Source blocks, scales;
+  std::vector<Part> parts;
+  bool pairs_halves = false;
+};
+
 struct ExpertsSource {
   size_t experts, hidden, intermediate;
-  Source gate_up_blocks, gate_up_scales, down_blocks, down_scales;
+  ExpertMatrixSource gate_up, down;
   VectorSource gate_up_bias, down_bias;
 };
 
@@ -81,6 +92,7 @@ class Engine {
   const float* bias(int32_t id) { return id < 0 ? nullptr : vectors_.get(id).data(); }
 
   Bytes bring(const Source& source);
+  ExpertMatrix bring(const ExpertMatrixSource& source, size_t rows, size_t cols);
   Buffer widen(const VectorSource& source);
 
   std::atomic<int64_t> bytes_{0};

@@ -50,7 +50,8 @@ struct Matrix {
   size_t cols = 0;
   Buffer panels, scales;  // Dense8
   Bytes values;           // null where only the panels were kept
-  bool is_f32 = false;    // else bfloat16
+  bool is_f32 = false;
+  bool is_q8_0 = false;  // a GGUF file's blocks; else bfloat16
 
   bool is_8_bit() const { return static_cast<bool>(panels); }
   Dense8 dense8() const { return {panels.as<const uint8_t>(), scales.as<const uint16_t>(), rows, cols}; }
@@ -64,20 +65,31 @@ struct Vector {
   const float* data() const { return values.as<const float>(); }
 };
 
+/// One matrix of every expert, in the layout of its file.
+struct ExpertMatrix {
+  /// Rows of a GGUF file's blocks: 17 bytes each, the exponent first.
+  struct Part {
+    MappedRange mapped;
+    size_t expert_bytes;  // from one expert's rows to the next one's
+  };
+  size_t rows = 0, cols = 0;  // of one expert
+  Bytes blocks, scales;       // safetensors' layout, or else:
+  std::vector<Part> parts;    // row r of an expert is row r / parts of part r % parts
+  bool pairs_halves = false;  // a byte holds elements j and j + 16 of its block, not 2j and 2j + 1
+
+  bool is_gguf() const { return !parts.empty(); }
+  /// Only of the safetensors layout.
+  Mxfp4 of(size_t expert) const {
+    const size_t first = expert * rows * cols;
+    return {blocks.data() + first / 2, scales.data() + first / 32, rows, cols};
+  }
+  size_t copied_bytes() const { return blocks.copied.bytes() + scales.copied.bytes(); }
+};
+
 struct Experts {
   size_t experts = 0, hidden = 0, intermediate = 0;
-  Bytes gate_up_blocks, gate_up_scales, down_blocks, down_scales;
+  ExpertMatrix gate_up, down;      // [2·I, D], [D, I]
   Buffer gate_up_bias, down_bias;  // f32 [E, 2·I], [E, D]
-
-  Mxfp4 gate_up(size_t expert) const {
-    const size_t values = 2 * intermediate * hidden;
-    return {gate_up_blocks.data() + expert * values / 2, gate_up_scales.data() + expert * values / 32,
-            2 * intermediate, hidden};
-  }
-  Mxfp4 down(size_t expert) const {
-    const size_t values = intermediate * hidden;
-    return {down_blocks.data() + expert * values / 2, down_scales.data() + expert * values / 32, hidden, intermediate};
-  }
 };
 
 /// All layers' keys and values.

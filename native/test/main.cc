@@ -43,6 +43,7 @@ bool test_ops(const Kernels& kernels) {
     const std::string name = std::string(kernels.name) + ", " + std::to_string(threads) + " threads, ";
     is_good &= run(name + "linear", [&](Report& report) { test_linear(kernels, threads, report); });
     is_good &= run(name + "moe", [&](Report& report) { test_moe(kernels, threads, report); });
+    is_good &= run(name + "experts of GGUF files", [&](Report& report) { test_gguf_experts(kernels, threads, report); });
     is_good &= run(name + "attention", [&](Report& report) { test_attention(kernels, threads, report); });
   }
   return is_good;

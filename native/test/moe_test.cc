@@ -17,6 +17,44 @@ struct Layer {
   Vector router_bias;
 };
 
+ExpertMatrix matrix_of(const RandomMxfp4& from, size_t rows) {
+  ExpertMatrix matrix;
+  matrix.rows = rows;
+  matrix.cols = from.exact.cols;
+  matrix.blocks.mapped.data = from.blocks.data();
+  matrix.scales.mapped.data = from.scales.data();
+  return matrix;
+}
+
+/// The same weights as a GGUF file has them, in memory that ends where they do.
+struct GgufBytes {
+  std::vector<Guarded<uint8_t>> parts;
+  ExpertMatrix matrix;
+};
+
+GgufBytes gguf_of(const RandomMxfp4& from, size_t rows, size_t parts, bool pairs_halves) {
+  const size_t cols = from.exact.cols, blocks = cols / 32, experts = from.exact.rows / rows;
+  GgufBytes made;
+  made.matrix.rows = rows;
+  made.matrix.cols = cols;
+  made.matrix.pairs_halves = pairs_halves;
+  for (size_t part = 0; part < parts; part++) made.parts.emplace_back(experts * (rows / parts) * blocks * 17);
+  for (size_t row = 0; row < experts * rows; row++) {
+    const size_t own = row / rows * (rows / parts) + row % rows / parts;
+    for (size_t b = 0; b < blocks; b++) {
+      uint8_t* to = made.parts[row % rows % parts].data() + (own * blocks + b) * 17;
+      const uint8_t* bytes = from.blocks.data() + (row * blocks + b) * 16;
+      const auto nibble = [&](size_t element) { return element % 2 ? bytes[element / 2] >> 4 : bytes[element / 2] & 15; };
+      to[0] = from.scales.data()[row * blocks + b];
+      for (size_t j = 0; j < 16; j++)
+        to[1 + j] = pairs_halves ? static_cast<uint8_t>(nibble(j) | nibble(j + 16) << 4) : bytes[j];
+    }
+  }
+  for (const Guarded<uint8_t>& part : made.parts)
+    made.matrix.parts.push_back({{nullptr, part.data(), part.size()}, part.size() / experts});
+  return made;
+}
+
 Layer random_layer(Bench& bench, Random& random, size_t count, size_t hidden, size_t width) {
   const Exponents exponents = {121, 123};  // both factors of swiglu meet their limit now and then
   Layer layer = {count,
@@ -31,10 +69,8 @@ Layer random_layer(Bench& bench, Random& random, size_t count, size_t hidden, si
   experts.experts = count;
   experts.hidden = hidden;
   experts.intermediate = width;
-  experts.gate_up_blocks.mapped.data = layer.gate_up.blocks.data();
-  experts.gate_up_scales.mapped.data = layer.gate_up.scales.data();
-  experts.down_blocks.mapped.data = layer.down.blocks.data();
-  experts.down_scales.mapped.data = layer.down.scales.data();
+  experts.gate_up = matrix_of(layer.gate_up, 2 * width);
+  experts.down = matrix_of(layer.down, hidden);
   experts.gate_up_bias = std::move(bench.random_vector(random, count * 2 * width).values);
   experts.down_bias = std::move(bench.random_vector(random, count * hidden).values);
   return layer;
@@ -100,6 +136,40 @@ void test_moe(const Kernels& kernels, size_t threads, Report& report) {
         if (!want.empty()) {
           expect_row(report, out.row(m), want, 4e-2,
                      text("moe of %zu experts, %zu chosen, row %zu of %zu", shape.experts, shape.chosen, m, rows));
+        }
+      }
+    }
+  }
+}
+
+/// Experts where they lie in a GGUF file give what the same experts give in the safetensors layout: gate and up in one
+/// tensor or in two, either order of the nibbles.
+void test_gguf_experts(const Kernels& kernels, size_t threads, Report& report) {
+  Random random(7);
+  Bench bench(kernels, threads);
+  const size_t count = 4, hidden = 160, width = 96, chosen = 2;
+  Layer layer = random_layer(bench, random, count, hidden, width);
+  const Matrix router = bench.bf16_matrix(layer.router);
+  for (size_t rows : {size_t{1}, size_t{8}, size_t{9}, size_t{90}}) {
+    const Tensor x = bench.random_tensor(random, rows, hidden, 0.5f);
+    const auto run = [&](ExpertMatrix gate_up, ExpertMatrix down) {
+      layer.experts.gate_up = std::move(gate_up);
+      layer.experts.down = std::move(down);
+      Tensor out = bench.tensor(rows, hidden);
+      bench.scratch.reset();
+      moe(bench.machine, x, router, layer.router_bias, layer.experts, {chosen, kLimit}, out);
+      return out;
+    };
+    const Tensor want = run(matrix_of(layer.gate_up, 2 * width), matrix_of(layer.down, hidden));
+    for (const bool pairs_halves : {true, false}) {
+      for (const size_t parts : {size_t{1}, size_t{2}}) {
+        GgufBytes gate_up = gguf_of(layer.gate_up, 2 * width, parts, pairs_halves);
+        GgufBytes down = gguf_of(layer.down, hidden, 1, pairs_halves);
+        const Tensor out = run(std::move(gate_up.matrix), std::move(down.matrix));
+        for (size_t m = 0; m < rows; m++) {
+          const std::vector<double> wanted(want.row(m), want.row(m) + hidden);
+          // Sums of a block are taken in another order, which only tiles of bfloat16 round; then 8 bits may round anew.
+          expect_row(report, out.row(m), wanted, 1e-2, text("moe in place, %zu parts, row %zu of %zu", parts, m, rows));
         }
       }
     }

@@ -16,6 +16,7 @@ void test_attend(const Kernels& kernels, Report& report);
 // Operations, on `threads` threads.
 void test_linear(const Kernels& kernels, size_t threads, Report& report);
 void test_moe(const Kernels& kernels, size_t threads, Report& report);
+void test_gguf_experts(const Kernels& kernels, size_t threads, Report& report);
 void test_attention(const Kernels& kernels, size_t threads, Report& report);
 
 // What runs them.

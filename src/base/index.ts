@@ -13,4 +13,11 @@ export {
   mxfp4Scale,
   mxfp4Values,
 } from "./scalar.ts";
-export { bytesPerElement, type DType, elementCount, type TensorView } from "./tensor-view.ts";
+export {
+  bytesPerElement,
+  type DType,
+  elementCount,
+  type FilePlace,
+  type StoredBlocks,
+  type TensorView,
+} from "./tensor-view.ts";

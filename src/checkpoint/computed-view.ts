@@ -1,7 +1,14 @@
 // Views whose bytes are not in a file but are made from what is: decoded, rearranged or rounded when they are read, a
 // few megabytes at a time, so that a tensor of any size costs little memory.
 
-import { assert, bytesPerElement, type DType, elementCount, type TensorView } from "../base/index.ts";
+import {
+  assert,
+  bytesPerElement,
+  type DType,
+  elementCount,
+  type StoredBlocks,
+  type TensorView,
+} from "../base/index.ts";
 
 export interface Computation {
   readonly name: string;
@@ -13,13 +20,14 @@ export interface Computation {
   make(first: number, count: number): Promise<Uint8Array>;
   /** Set where a unit is large and dear: the last one is kept for the next reading. */
   readonly keepsLast?: boolean;
+  readonly stored?: StoredBlocks | undefined;
 }
 
 /** Bytes that are made at once, unless one unit has more. */
 const pieceBytes = 2 ** 21;
 
 export function computedView(computation: Computation): TensorView {
-  const { name, dtype, shape, unitBytes } = computation;
+  const { name, dtype, shape, unitBytes, stored } = computation;
   const byteLength = elementCount(shape) * bytesPerElement[dtype];
   const unitsAtOnce = Math.max(1, Math.floor(pieceBytes / unitBytes));
   const make = computation.keepsLast ? keepingLast(computation) : computation.make;
@@ -29,6 +37,7 @@ export function computedView(computation: Computation): TensorView {
     dtype,
     shape,
     byteLength,
+    ...(stored && { stored }),
     read: async (start = 0, end = byteLength) => {
       assert(0 <= start && start <= end && end <= byteLength, `bytes [${start}, ${end}) of ${byteLength}`);
       const first = Math.floor(start / unitBytes);

@@ -1,6 +1,6 @@
 // AVX-512 VNNI with byte permutes (VBMI, from Ice Lake and Zen 4 on): MXFP4 needs two instructions less.
 
-#include "../avx512vnni/mxfp4_matvec.h"
+#include "../avx512vnni/mxfp4_blocks_matvec.h"
 
 namespace gptoss {
 
@@ -11,6 +11,7 @@ Kernels avx512vbmi_kernels() {
   k.name = "avx512vbmi";
   k.description = "AVX-512 with VNNI and VBMI";
   k.matvec_mxfp4 = kMatvecMxfp4;
+  k.matvec_mxfp4_blocks = run_blocks;
   return k;
 }
 

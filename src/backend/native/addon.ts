@@ -18,15 +18,21 @@ export type NativeMatrix = NativeSource & {
   readonly to8Bit: boolean;
 };
 
+/** MXFP4 as safetensors files hold it, or in the blocks of GGUF files: see `StoredBlocks`. */
+export type NativeExpertMatrix =
+  | { readonly blocks: NativeSource; readonly scales: NativeSource }
+  | {
+      readonly parts: readonly (NativeSource & { readonly expertBytes: number })[];
+      readonly nibbles: "halves" | "pairs";
+    };
+
 export interface NativeExperts {
   readonly experts: number;
   readonly hidden: number;
   readonly intermediate: number;
-  readonly gateUpBlocks: NativeSource;
-  readonly gateUpScales: NativeSource;
+  readonly gateUp: NativeExpertMatrix;
   readonly gateUpBias: NativeVector;
-  readonly downBlocks: NativeSource;
-  readonly downScales: NativeSource;
+  readonly down: NativeExpertMatrix;
   readonly downBias: NativeVector;
 }
 
@@ -67,7 +73,7 @@ export interface Addon {
 }
 
 /** What addon.cc exports as `interface`. */
-const interfaceVersion = 1;
+const interfaceVersion = 2;
 
 /** Where a binary may lie, the likeliest first. `GPT_OSS_NATIVE` names the only one. */
 export function addonCandidates(

@@ -1,9 +1,10 @@
-// Tensor views as the native side takes them: a place in a file to map, or bytes to copy.
+// Tensor views as the native side takes them: a place in a file to map, in the layout of safetensors or in ggml's blocks,
+// or else bytes to copy.
 
 import type { TensorView } from "../../base/index.ts";
-import type { Experts, ExpertViews, Matrix, MatrixUse, Vector } from "../backend.ts";
+import type { Experts, ExpertViews, Matrix, MatrixUse, Mxfp4View, Vector } from "../backend.ts";
 import { checkBytes } from "../checks.ts";
-import type { NativeExperts, NativeMatrix, NativeSource, NativeVector } from "./addon.ts";
+import type { NativeExpertMatrix, NativeExperts, NativeMatrix, NativeSource, NativeVector } from "./addon.ts";
 
 async function source(view: TensorView): Promise<NativeSource> {
   const { location, byteLength } = view;
@@ -27,14 +28,17 @@ export async function nativeMatrix(
   { rows, cols }: Matrix,
   { use, dense }: { readonly use: MatrixUse; readonly dense: "int8" | "bf16" },
 ): Promise<NativeMatrix> {
-  return {
-    ...(await source(view)),
-    dtype: view.dtype,
-    rows,
-    cols,
-    to8Bit: use === "linear" && dense === "int8",
-  };
+  const to8Bit = use === "linear" && dense === "int8";
+  const { stored } = view;
+  if (stored?.type === "q8_0" && (to8Bit || use === "embed")) {
+    const bytes = rows * (cols / q8BlockValues) * q8BlockBytes;
+    return { path: stored.path, offset: stored.offset, bytes, dtype: "Q8_0", rows, cols, to8Bit };
+  }
+  return { ...(await source(view)), dtype: view.dtype, rows, cols, to8Bit };
 }
+
+const q8BlockValues = 32;
+const q8BlockBytes = 34;
 
 export async function nativeExperts(views: ExpertViews, shape: Experts): Promise<NativeExperts> {
   const { experts, hidden, intermediate } = shape;
@@ -43,11 +47,26 @@ export async function nativeExperts(views: ExpertViews, shape: Experts): Promise
     experts,
     hidden,
     intermediate,
-    gateUpBlocks: await source(gateUp.blocks),
-    gateUpScales: await source(gateUp.scales),
+    gateUp: await expertMatrix(gateUp, [experts, 2 * intermediate, hidden]),
     gateUpBias: await vectorSource(gateUpBias, experts * 2 * intermediate),
-    downBlocks: await source(down.blocks),
-    downScales: await source(down.scales),
+    down: await expertMatrix(down, [experts, hidden, intermediate]),
     downBias: await vectorSource(downBias, experts * hidden),
+  };
+}
+
+const mxfp4BlockValues = 32;
+const ggmlBlockBytes = 17;
+
+async function expertMatrix(
+  { blocks, scales }: Mxfp4View,
+  [experts, rows, cols]: readonly [number, number, number],
+): Promise<NativeExpertMatrix> {
+  const { stored } = blocks;
+  if (stored?.type !== "mxfp4") return { blocks: await source(blocks), scales: await source(scales) };
+  const { nibbles, parts } = stored;
+  const ownBytes = (rows / parts.length) * (cols / mxfp4BlockValues) * ggmlBlockBytes;
+  return {
+    nibbles,
+    parts: parts.map((part) => ({ ...part, bytes: (experts - 1) * part.expertBytes + ownBytes })),
   };
 }

@@ -1,5 +1,6 @@
 import { readFileSync } from "node:fs";
 import { describe, expect, test } from "vitest";
+import type { TensorView } from "../../base/index.ts";
 import { type Checkpoint, inventory, type Rounding } from "../index.ts";
 import { floatsOf } from "../numbers/rows.ts";
 import {
@@ -27,9 +28,32 @@ async function expectSameValues(model: Checkpoint): Promise<void> {
     const bytes = await view.read();
     expect([name, bytes.length]).toEqual([name, view.byteLength]);
     const expected = await original.read();
+    expect([name, isInPlace(view)]).toEqual([name, true]);
     if (original.dtype === "U8") expect([name, Buffer.compare(bytes, expected)]).toEqual([name, 0]);
     else expect([name, floatsOf(view.dtype, bytes)]).toEqual([name, floatsOf("BF16", expected)]);
   }
+}
+
+/** A backend need not read it: the scales of MXFP4 come with their blocks, and biases are small. */
+const isInPlace = ({ name, location, stored }: TensorView): boolean =>
+  location !== undefined || stored !== undefined || /_scales$|experts.*_bias$/.test(name);
+
+/** What a backend finds where a view says that its blocks lie, as the view's own bytes. */
+function bytesInPlace({ shape, stored }: TensorView, files: readonly Uint8Array[]): Uint8Array {
+  if (stored?.type !== "mxfp4") throw new Error("not MXFP4 in a file");
+  const { nibbles, parts } = stored;
+  const [experts, rows, blocksPerRow] = shape;
+  const out = new Uint8Array(experts * rows * blocksPerRow * 16);
+  for (let row = 0; row < experts * rows; row++) {
+    const [expert, own] = [Math.floor(row / rows), row % rows];
+    const { path, offset, expertBytes } = parts[own % parts.length];
+    const from = offset + expert * expertBytes + Math.floor(own / parts.length) * blocksPerRow * 17;
+    const file = files[Number(/-(\d)\./.exec(path)![1]) - 1];
+    const bytes = file.subarray(from, from + blocksPerRow * 17);
+    const order = nibbles === "halves" ? "ggml" : "safetensors";
+    blocksFromGguf(bytes, out.subarray(row * blocksPerRow * 16), { blocksPerRow, order });
+  }
+  return out;
 }
 
 const rename = (pieces: GgufPieces, names: Readonly<Record<string, string>>): void => {
@@ -173,6 +197,24 @@ describe("the same model however a file is written", () => {
         expect(await view.read(start, end)).toEqual(whole.subarray(start, end));
     }
   });
+});
+
+test("a backend finds the experts where their views say, whatever wrote the file", async () => {
+  for (const rewrite of [
+    () => {},
+    toOllama,
+    (pieces: GgufPieces) => fuseGateUp(pieces, "stacked"),
+    (pieces: GgufPieces) => pieces.tensors.reverse(),
+  ]) {
+    const pieces = await tinyGguf();
+    rewrite(pieces);
+    const file = ggufBytes(pieces);
+    const model = await openGgufBytes([file]);
+    for (const name of ["gate_up_proj_blocks", "down_proj_blocks"]) {
+      const view = model.tensor(`model.layers.1.mlp.experts.${name}`);
+      expect(Buffer.compare(bytesInPlace(view, [file]), await view.read())).toBe(0);
+    }
+  }
 });
 
 describe("dense weights in fewer bits", () => {

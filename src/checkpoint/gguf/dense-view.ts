@@ -38,6 +38,8 @@ export function denseView(
     name,
     dtype: "BF16",
     shape,
+    stored:
+      type === "Q8_0" && source.path !== undefined ? { type: "q8_0", path: source.path, offset } : undefined,
     unitBytes: values * 2,
     make: async (first, count) => {
       const measure = onRounding && createMeasure(name, "bf16");

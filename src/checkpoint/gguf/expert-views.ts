@@ -1,7 +1,7 @@
 // One expert matrix of a layer, however a GGUF file stores it, as the pair of views that safetensors files have: blocks
 // and scales, gate and linear rows alternating. MXFP4 keeps every bit; any other type is rounded to it.
 
-import type { TensorView } from "../../base/index.ts";
+import type { FilePlace, StoredBlocks, TensorView } from "../../base/index.ts";
 import { computedView } from "../computed-view.ts";
 import { decodeMxfp4, encodeMxfp4, type Mxfp4Bytes } from "../numbers/mxfp4.ts";
 import { measureRounding, type OnRounding } from "../numbers/rounding.ts";
@@ -16,13 +16,20 @@ export type TypedGgufTensor = GgufTensor & { readonly type: GgmlType };
 /** Rows of a matrix `[E · rows, cols]` that is given as one tensor, or as some rows of one. */
 export interface ExpertRows {
   readonly type: GgmlType;
+  /** Where the first expert's first row is, and how far each expert is from the next. */
+  readonly place: (FilePlace & { readonly expertBytes: number }) | undefined;
   read(first: number, count: number): Promise<Uint8Array>;
 }
 
 /** All rows of a tensor `[E, rows, cols]`. */
 export function wholeRows({ type, shape, source, offset }: TypedGgufTensor): ExpertRows {
   const rowBytes = ggmlByteLength(type, [shape[2]]);
-  return { type, read: (first, count) => source.read(offset + first * rowBytes, count * rowBytes) };
+  const { path } = source;
+  return {
+    type,
+    place: path === undefined ? undefined : { path, offset, expertBytes: shape[1] * rowBytes },
+    read: (first, count) => source.read(offset + first * rowBytes, count * rowBytes),
+  };
 }
 
 /** Half of every expert's rows: of `[gate; up]` stacked, the gate's or the up's. */
@@ -31,8 +38,10 @@ export function halfOfRows(tensor: TypedGgufTensor, half: 0 | 1): ExpertRows {
   const rows = bothRows / 2;
   const rowBytes = ggmlByteLength(tensor.type, [cols]);
   const whole = wholeRows(tensor);
+  const { place } = whole;
   return {
     type: tensor.type,
+    place: place && { ...place, offset: place.offset + half * rows * rowBytes },
     read: async (first, count) => {
       const out = new Uint8Array(count * rowBytes);
       for (let row = first; row < first + count; ) {
@@ -66,6 +75,7 @@ export function expertViews(matrix: ExpertMatrix, onRounding: OnRounding | undef
       dtype: "U8",
       shape: [experts, rows, blocksPerRow, ...(suffix === "blocks" ? [16] : [])],
       unitBytes: parts.length * blocksPerRow * bytesPerBlock,
+      stored: suffix === "blocks" ? storedBlocks(parts) : undefined,
       make: async (first, count) => {
         const stored = await Promise.all(parts.map((part) => part.read(first, count)));
         const out = new Uint8Array(count * parts.length * blocksPerRow * bytesPerBlock);
@@ -78,6 +88,15 @@ export function expertViews(matrix: ExpertMatrix, onRounding: OnRounding | undef
     view("blocks", 16, (out, rows) => fillBlocks(out, rows, { name, onRounding })),
     view("scales", 1, (out, rows) => fillScales(out, rows, name)),
   ];
+}
+
+/** Where MXFP4 lies in files that can be mapped. */
+function storedBlocks(parts: readonly ExpertRows[]): StoredBlocks | undefined {
+  const [{ type }] = parts;
+  const places = parts.flatMap(({ place }) => place ?? []);
+  const isMxfp4 = type === "MXFP4" || type === "MXFP4_OLLAMA";
+  if (!isMxfp4 || places.length < parts.length || parts.some((part) => part.type !== type)) return undefined;
+  return { type: "mxfp4", nibbles: type === "MXFP4" ? "halves" : "pairs", parts: places };
 }
 
 type Fill = (out: Uint8Array, rows: StoredRows) => void;

@@ -91,7 +91,11 @@ export async function openGgufBytes(
   files: readonly Uint8Array[],
   options: { readonly decodeTo?: "BF16" | "F32"; readonly onRounding?: OnRounding } = {},
 ): Promise<Checkpoint> {
-  const sources = files.map((bytes, part) => bytesSource(`tiny-${part + 1}.gguf`, bytes));
+  // With paths, as files on a disk have, so that views say where their blocks lie; nothing opens them.
+  const sources = files.map((bytes, part) => {
+    const name = `tiny-${part + 1}.gguf`;
+    return { ...bytesSource(name, bytes), path: name };
+  });
   const collected = await collectGguf(sources);
   return createGgufCheckpoint({ ...collected, ...options, path: "tiny.gguf", close: async () => {} });
 }

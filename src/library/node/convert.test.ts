@@ -2,10 +2,12 @@ import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync } from "node
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
+import { forEachVariant } from "../../backend/native/testing/for-each-variant.ts";
 import { GptOssError } from "../../base/index.ts";
 import { type Checkpoint, inventory } from "../../checkpoint/index.ts";
 import { openCheckpoint } from "../../checkpoint/node/index.ts";
-import { convert, load, tokenizerOf } from "./index.ts";
+import { logitsOf } from "../score.ts";
+import { convert, load, loadWeights, tokenizerOf } from "./index.ts";
 
 let folder: string;
 beforeEach(() => {
@@ -120,6 +122,29 @@ describe("the embedded model in every layout", () => {
     const expected = await greedy(micro);
     for (const path of [at("bf16"), at("back.gguf"), at("bf16.gguf")])
       expect([path, await greedy(path)]).toEqual([path, expected]);
+  });
+});
+
+forEachVariant((kernels, { best }) => {
+  if (!best) return;
+  test(`the native backend (${kernels}) computes on a GGUF file where it lies, as on safetensors`, async () => {
+    await convert({ model: micro, to: "gguf", out: at("micro.gguf") });
+    const tokens = [3, 141, 59, 26, 53, 58, 97, 93];
+    const run = async (path: string) => {
+      const { model, close } = await loadWeights(path, { backend: "native" });
+      try {
+        const { value } = await logitsOf(model, tokens).next();
+        return { logits: value as Float32Array, bytes: model.backend.usage().bytes };
+      } finally {
+        await close();
+      }
+    };
+    const [expected, got] = [await run(micro), await run(at("micro.gguf"))];
+    const worst = Math.max(...got.logits.map((logit, i) => Math.abs(logit - expected.logits[i])));
+    const largest = Math.max(...expected.logits.map(Math.abs));
+    // Products are the same; sums of floats are formed in another order, and what is near a step of 8 bits may take it.
+    expect(worst).toBeLessThan(1e-4 * largest);
+    expect(got.bytes).toBeLessThan(1.1 * expected.bytes); // nothing was copied but interleaved biases
   });
 });
 

@@ -63,9 +63,9 @@ export function memoryView(name: string, values: Float32Array, shape: readonly n
 /** Some rows of a tensor; unlike the whole, they fit into memory. */
 export function someRows(view: TensorView, first: number, count: number): TensorView {
   const rowBytes = view.byteLength / view.shape[0];
-  const { location } = view;
+  const { location, stored: _, ...whole } = view;
   return {
-    ...view,
+    ...whole,
     shape: [count, ...view.shape.slice(1)],
     byteLength: count * rowBytes,
     ...(location && { location: { ...location, offset: location.offset + first * rowBytes } }),

@@ -1,0 +1,90 @@
+// MXFP4 rows in the blocks of a GGUF file times 8-bit vectors, where they lie. Four blocks are 68 bytes; their values are
+// gathered by four loads, and one byte shuffle of the first 64 bytes moves each exponent into the lanes of its block.
+
+#pragma once
+
+#include "mxfp4_matvec.h"
+
+namespace gptoss {
+namespace {
+
+constexpr size_t kFourBlocks = 4 * Mxfp4Blocks::kBlockBytes;
+
+inline __m512i four_values(const uint8_t* p) {
+  const auto at = [p](size_t block) { return _mm_loadu_si128((const __m128i*)(p + block * Mxfp4Blocks::kBlockBytes + 1)); };
+  __m512i v = _mm512_castsi128_si512(at(0));
+  v = _mm512_inserti32x4(v, at(1), 1);
+  v = _mm512_inserti32x4(v, at(2), 2);
+  return _mm512_inserti32x4(v, at(3), 3);
+}
+
+/// Exponent i is byte 17 * i, which is byte i of 128-bit lane i.
+inline __m512 four_scales(__m512i bytes) {
+  return _mm512_castsi512_ps(_mm512_slli_epi32(_mm512_shuffle_epi8(bytes, kScaleSpread()), 23));
+}
+
+template <size_t R, size_t V>
+void blocks_row_group(const Mxfp4Blocks& weights, size_t row, const Group* const* groups, const float* bias,
+                      float* const* out) {
+  const size_t whole = weights.cols / kGroup, rest = weights.cols % kGroup / kBlockCols;
+  const uint8_t* rows[R];
+  for (size_t r = 0; r < R; r++) rows[r] = weights.row(row + r);
+  // As far ahead as where these streams meet rows that are read next.
+  const size_t next = R / weights.parts * weights.row_bytes(), ahead = next > kPrefetchBytes ? next : kPrefetchBytes;
+  __m512i bytes[R];
+  __m512 scales[R], acc[R * V];
+  for (size_t i = 0; i < R * V; i++) acc[i] = _mm512_setzero_ps();
+  for (size_t g = 0; g < whole; g++) {
+    for (size_t r = 0; r < R; r++) {
+      const uint8_t* p = rows[r] + g * kFourBlocks;
+      _mm_prefetch((const char*)p + ahead, _MM_HINT_T0);
+      bytes[r] = four_values(p);
+      scales[r] = four_scales(_mm512_loadu_si512(p));
+    }
+    // 68 bytes at a step pass over one line in 16.
+    if (g % 16 == 15)
+      for (size_t r = 0; r < R; r++) _mm_prefetch((const char*)rows[r] + g * kFourBlocks + ahead + 64, _MM_HINT_T0);
+    multiply<R, V>(bytes, scales, groups, g, acc);
+  }
+  if (rest > 0) {
+    const __mmask64 present = ((__mmask64)1 << (rest * Mxfp4Blocks::kBlockBytes)) - 1;
+    for (size_t r = 0; r < R; r++) {
+      const uint8_t* p = rows[r] + whole * kFourBlocks;
+      uint8_t last[kFourBlocks] = {0};
+      memcpy(last, p, rest * Mxfp4Blocks::kBlockBytes);
+      bytes[r] = four_values(last);
+      scales[r] = four_scales(_mm512_maskz_loadu_epi8(present, p));
+    }
+    multiply<R, V>(bytes, scales, groups, whole, acc);
+  }
+  for (size_t v = 0; v < V; v++)
+    for (size_t r = 0; r < R; r++)
+      out[v][row + r] = _mm512_reduce_add_ps(acc[v * R + r]) + (bias ? bias[row + r] : 0.0f);
+}
+
+template <size_t R, size_t V>
+void blocks_rows(const Mxfp4Blocks& weights, size_t first, size_t last, const void* const* activations,
+                 const float* bias, float* const* out) {
+  const Group* groups[V];
+  for (size_t v = 0; v < V; v++) groups[v] = (const Group*)activations[v];
+  size_t row = first;
+  for (; row + R <= last; row += R) blocks_row_group<R, V>(weights, row, groups, bias, out);
+  for (; row < last; row++) blocks_row_group<1, V>(weights, row, groups, bias, out);
+}
+
+void run_blocks(const Mxfp4Blocks& weights, size_t first, size_t last, const void* const* activations, size_t vectors,
+                const float* bias, float* const* out) {
+  switch (vectors) {
+    case 1: return blocks_rows<4, 1>(weights, first, last, activations, bias, out);
+    case 2: return blocks_rows<4, 2>(weights, first, last, activations, bias, out);
+    case 3: return blocks_rows<4, 3>(weights, first, last, activations, bias, out);
+    case 4: return blocks_rows<4, 4>(weights, first, last, activations, bias, out);
+    case 5: return blocks_rows<2, 5>(weights, first, last, activations, bias, out);
+    case 6: return blocks_rows<2, 6>(weights, first, last, activations, bias, out);
+    case 7: return blocks_rows<2, 7>(weights, first, last, activations, bias, out);
+    default: return blocks_rows<2, 8>(weights, first, last, activations, bias, out);
+  }
+}
+
+}  // namespace
+}  // namespace gptoss
