@@ -15,7 +15,7 @@ const functionTool = z.looseObject({
 });
 
 const otherTool = z.looseObject({
-  type: z.string().refine((type) => type !== "function", "not a function"),
+  type: z.string().refine((type) => type !== "function", { abort: true }),
 });
 
 export type FunctionToolInput = z.output<typeof functionTool>;
@@ -31,7 +31,7 @@ const toolChoice = z.union([
     tools: z.array(namedTool),
   }),
   z.looseObject({
-    type: z.string().refine((type) => type !== "function" && type !== "allowed_tools", "incomplete"),
+    type: z.string().refine((type) => type !== "function" && type !== "allowed_tools", { abort: true }),
   }),
 ]);
 
