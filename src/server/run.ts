@@ -3,6 +3,7 @@
 
 import { type AgentEvent, type AgentRequest, runAgent } from "../agent/index.ts";
 import { assert } from "../base/index.ts";
+import { textOf } from "../harmony/index.ts";
 import type { Admission } from "./admission.ts";
 import type { Call, ServedModel } from "./context.ts";
 import { HttpError } from "./errors.ts";
@@ -45,6 +46,7 @@ export const createStartRun =
   (parts: RunParts): StartRun =>
   async (options) => {
     const { call, model, api } = options;
+    refuseHopeless(options);
     const leave = parts.admission.enter();
     const measured = parts.metrics.startRun({ api, model: model.id });
     const leaving = new AbortController();
@@ -72,7 +74,18 @@ export const createStartRun =
     }
   };
 
-function tooLong(promptTokens: number, contextLength: number): HttpError {
+/** No token of gpt-oss's vocabulary is longer. */
+const longestTokenBytes = 128;
+
+/** Nobody else is served while megabytes of text become tokens. */
+function refuseHopeless({ model, request }: RunOptions): void {
+  const letters = request.messages.reduce((sum, message) => sum + textOf(message).length, 0);
+  const { contextLength } = model.engine;
+  const atLeast = Math.ceil(letters / longestTokenBytes);
+  if (atLeast > contextLength) throw tooLong(`at least ${atLeast}`, contextLength);
+}
+
+function tooLong(promptTokens: number | string, contextLength: number): HttpError {
   return new HttpError(400, {
     code: "context_length_exceeded",
     message: `The prompt has ${promptTokens} tokens, and this model's context holds ${contextLength} with the answer.`,

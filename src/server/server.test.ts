@@ -75,6 +75,15 @@ describe("bodies", () => {
   });
 });
 
+test("a prompt of megabytes is refused before it is read closely", async () => {
+  const messages = [{ role: "user", content: "word ".repeat(1_900_000) }];
+  const server = scriptedServer([], { contextLength: 8192 });
+  const response = await server.fetch(post(path, { model: "test", messages }));
+  expect(await response.json()).toMatchObject({
+    error: { code: "context_length_exceeded", message: expect.stringContaining("at least") },
+  });
+});
+
 describe("addresses", () => {
   test("that do not exist, and methods that they do not have", async () => {
     const server = scriptedServer([]);
@@ -197,15 +206,33 @@ describe("a full server", () => {
   });
 
   test("an answer that is late sends headers first, and the same JSON", async () => {
-    const slowly = async function* () {
-      await new Promise((resolve) => setTimeout(resolve, 150));
+    let go = (): void => {};
+    const waiting = async function* () {
+      await new Promise<void>((resolve) => {
+        go = resolve;
+      });
       yield* tokens(final("Hi."));
     };
-    const server = scriptedServer([slowly], { limits: { earlyHeadersMs: 20 } });
+    const server = scriptedServer([waiting], { limits: { earlyHeadersMs: 20 } });
     const response = await ask(server);
+    go();
     const text = await response.text();
-    expect(text).toMatch(/^ {2,}\{/);
+    expect(text).toMatch(/^ +\{/);
     expect(JSON.parse(text)).toMatchObject({ choices: [{ message: { content: "Hi." } }] });
+  });
+
+  test("what fails after the headers is told in the body", async () => {
+    let fail = (): void => {};
+    const failing = async function* () {
+      await new Promise((_, reject) => {
+        fail = () => reject(new Error("broken"));
+      });
+      yield 0;
+    };
+    const response = await ask(scriptedServer([failing], { limits: { earlyHeadersMs: 20 } }));
+    fail();
+    expect(response.status).toBe(200);
+    expect(await response.json()).toMatchObject({ error: { code: "server_error" } });
   });
 });
 
@@ -244,6 +271,15 @@ describe("web pages", () => {
     const response = await ask(server, { headers: { origin: "http://localhost:5173" } });
     expect(response.headers.get("access-control-expose-headers")).toContain("x-request-id");
     expect(response.headers.get("x-request-id")).toMatch(/^req_\w+$/);
+  });
+
+  test("can read errors, too", async () => {
+    const response = await scriptedServer([]).fetch(
+      post(path, {}, { headers: { origin: "http://localhost:5173" } }),
+    );
+    expect(response.status).toBe(400);
+    expect(response.headers.get("access-control-allow-origin")).toBe("http://localhost:5173");
+    expect(response.headers.get("x-request-id")).toMatch(/^req_/);
   });
 
   test("cannot reach a local server under a name of their own", async () => {
