@@ -231,7 +231,7 @@ function createApp({ context, gate, admission, options, isReady }: AppParts): Ho
   });
   app.route("/", healthRoutes({ context, admission, isReady }));
   app.route("/", modelsRoutes(context));
-  app.route("/", chatRoutes(context));
+  app.route("/", chatRoutes(context, options.responses));
   app.route("/", openApiRoutes([...chatOperations, ...responsesOperations]));
   app.notFound((c) => {
     const message = `There is nothing at ${c.req.method} ${c.req.path.slice(0, 200)}.`;

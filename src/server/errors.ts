@@ -98,6 +98,7 @@ const table: Partial<Record<ErrorCode, Mapped>> = {
   "backend/out-of-memory": [503, "out_of_memory"],
   "server/store-unavailable": [503, "store_unavailable"],
   "server/store-full": [503, "store_full"],
+  "server/store-damaged": [500, "store_damaged"],
   "server/store-closed": [503, "server_stopping"],
 };
 

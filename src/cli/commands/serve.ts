@@ -2,6 +2,7 @@
 
 import { stat } from "node:fs/promises";
 import { Command, Option } from "commander";
+import { embeddedContextTokens } from "../../library/node/index.ts";
 import type { ApiKey, Limits, RateLimit, ResponsesOptions, ServedModel } from "../../server/index.ts";
 import {
   defaultPort,
@@ -137,7 +138,7 @@ const ignored = (): void => {};
 
 async function loadServed(options: Options, names: ServedNames, signal: AbortSignal) {
   const { maxSequences, maxWaiting } = options;
-  const { engine, tokenizer, info, close } = await loadCli(options, signal, {
+  const { engine, tokenizer, info, close } = await loadCli(withContext(options), signal, {
     engine: { maxSequences, maxWaiting },
   });
   const { mtimeMs } = await stat(info.path);
@@ -156,10 +157,19 @@ async function loadServed(options: Options, names: ServedNames, signal: AbortSig
   return { served, info, close };
 }
 
+/** All that run share the context; the embedded model's, which is made for one conversation, would be short. */
+function withContext(options: Options): Options {
+  const isEmbedded = options.model === undefined || options.model === "embedded";
+  return options.context === undefined && isEmbedded
+    ? { ...options, context: 8 * embeddedContextTokens }
+    : options;
+}
+
 type Parts = Pick<Parameters<typeof serve>[0], "models" | "store" | "keys">;
 
 async function listenOn(options: Options, parts: Parts): Promise<Listening> {
   const { host, port, maxSequences, maxWaiting, maxSeconds, origin, reasoningEvents } = options;
+  const secret = process.env.GPT_OSS_SECRET;
   const limits: Partial<Limits> = {
     requests: maxSequences + maxWaiting,
     ...(maxSeconds !== undefined && { requestMs: maxSeconds * 1000 }),
@@ -174,7 +184,7 @@ async function listenOn(options: Options, parts: Parts): Promise<Listening> {
       anyModelName: options.anyModelName === true,
       log: logger(options.log),
       ...(origin && { origins: origin.includes("*") ? "*" : origin }),
-      ...(reasoningEvents && { responses: { reasoningEvents } }),
+      responses: { ...(reasoningEvents && { reasoningEvents }), ...(secret && { secret }) },
     });
   } catch (error) {
     throw listenError(error, host, port);

@@ -7,6 +7,7 @@ import type { Call, ServedModel, ServerContext, ServerEnv } from "../context.ts"
 import { errorObject, toHttpError } from "../errors.ts";
 import { eventualJson } from "../eventual-json.ts";
 import type { Operation } from "../openapi.ts";
+import type { MediaPolicy } from "../prompt/index.ts";
 import type { Run } from "../run.ts";
 import { sseDone, sseFrame, ssePing, sseResponse, withHeartbeat } from "../sse.ts";
 import { chunkOf, createCompletionFold, type Head, usageChunk } from "./completion.ts";
@@ -25,12 +26,20 @@ export const chatOperations: readonly Operation[] = [
   },
 ];
 
-export function chatRoutes(context: ServerContext): Hono<ServerEnv> {
+export interface ChatOptions {
+  /** Images and files in messages. Default: placeholder. */
+  readonly media?: MediaPolicy;
+}
+
+export function chatRoutes(
+  context: ServerContext,
+  { media = "placeholder" }: ChatOptions = {},
+): Hono<ServerEnv> {
   const routes = new Hono<ServerEnv>();
   routes.post("/v1/chat/completions", async (c) => {
     const { call } = c.var;
     const body = parseBody(chatSchema, await readBody(c.req.raw, context.limits));
-    const chat = prepareChat(context, body);
+    const chat = prepareChat(context, body, media);
     const runs = await startAll(context, call, chat);
     const deltas = interleave(
       runs.map((run) =>

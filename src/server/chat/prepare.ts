@@ -8,6 +8,7 @@ import {
   type AskedChoice,
   type DeclaredFunction,
   effortOf,
+  type MediaPolicy,
   schemaFormat,
   toConversation,
   toolChoiceOf,
@@ -28,10 +29,10 @@ export interface PreparedChat {
   readonly withLogprobs: boolean;
 }
 
-export function prepareChat(context: ServerContext, body: ChatBody): PreparedChat {
+export function prepareChat(context: ServerContext, body: ChatBody, media: MediaPolicy): PreparedChat {
   refuseUnsupported(body);
   const model = context.model(body.model);
-  const { said, answerStart } = historyOf(body.messages, "placeholder");
+  const { said, answerStart } = historyOf(body.messages, media);
   const { messages, memory } = toConversation(said, { modelId: model.id, thoughts: context.thoughts });
   const isLegacy = body.tools == null && body.functions != null;
   const tools = toolsOf(body);

@@ -6,7 +6,8 @@ import { type AskedEffort, askedEfforts, formatNamePattern } from "../prompt/ind
 
 const jsonSchema = z.union([z.boolean(), z.record(z.string(), z.unknown())]);
 
-const part = z.looseObject({ type: z.string(), text: z.string().optional(), refusal: z.string().optional() });
+/** The Agents SDK sends null for what is not there. */
+const part = z.looseObject({ type: z.string(), text: z.string().nullish(), refusal: z.string().nullish() });
 const content = z.union([z.string(), z.array(part)]);
 
 const functionCall = z.object({ name: z.string(), arguments: z.string() });
