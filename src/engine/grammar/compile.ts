@@ -105,13 +105,17 @@ function buildMatcher(grammar: Grammar) {
 function compileGrammar(grammar: Grammar, { vocabulary, masks, tokenBytes }: Shared): CompiledGrammar {
   const { matcher, expressions, work } = buildMatcher(grammar);
 
+  function sweep(): void {
+    matcher.sweep();
+    expressions.sweep();
+  }
+
   function mask(at: Configuration): TokenMask {
     const known = masks.get(at);
     if (known !== undefined) return known;
     const made = withinStack(() => computeMask(at, { matcher, vocabulary, work }));
     masks.set(at, made);
-    matcher.sweep();
-    expressions.sweep();
+    sweep();
     return made;
   }
 
@@ -125,6 +129,7 @@ function compileGrammar(grammar: Grammar, { vocabulary, masks, tokenBytes }: Sha
       if (bytes === undefined || bytes.length === 0) return undefined;
       let at: Configuration | undefined = from;
       for (const byte of bytes) at = at && matcher.step(at, byte);
+      sweep();
       return at;
     },
   };

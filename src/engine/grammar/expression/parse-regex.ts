@@ -19,7 +19,7 @@ interface Reader {
 }
 
 const maxDepth = 200;
-const maxLength = 100_000;
+const maxLength = 20_000;
 
 const digits: CodePoints = [0x30, 0x39];
 const words: CodePoints = [0x30, 0x39, 0x41, 0x5a, 0x5f, 0x5f, 0x61, 0x7a];
