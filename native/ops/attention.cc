@@ -118,7 +118,7 @@ void load_queries(const Context& c, const Unit& unit, size_t kv_head, float* que
 /// Positions per tile: whole groups of slots, and whole blocks where a block is smaller than a tile. Many queries
 /// share a tile, which should then stay in the first-level cache.
 size_t tile_positions(const KvLayout& layout, size_t tokens) {
-  const size_t slots = tokens > 1 ? kTileSlots / 4 : kTileSlots;
+  const size_t slots = tokens > kMaxVectors ? kTileSlots / 4 : kTileSlots;
   const size_t block_slots = layout.groups() * 16;
   if (block_slots <= slots) return slots / block_slots * layout.block_tokens;
   return layout.block_tokens % 16 == 0 ? slots : slots - 32;  // a tile over a block's ragged end takes two groups more

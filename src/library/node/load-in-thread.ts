@@ -1,6 +1,7 @@
 // An engine in a thread of its own, so that whoever uses it stays awake while it computes: a server answers, a terminal
 // scrolls. Starts the thread and sees it end; what is said over the engine's port is in src/engine/remote/.
 
+import process from "node:process";
 import { MessageChannel, type MessagePort, Worker } from "node:worker_threads";
 import { errorFromWire, GptOssError, type WireError } from "../../base/index.ts";
 import { connectEngine, type Engine } from "../../engine/index.ts";
@@ -42,7 +43,12 @@ export async function loadInThread(options: EngineLoadOptions): Promise<EngineIn
   const model = await modelPath(options.model); // what is not there needs no thread
   const { port1: port, port2 } = new MessageChannel();
   const workerData = { port: port2, options: { ...data, model } } satisfies ThreadData;
-  const worker = new Worker(script, { workerData, transferList: [port2], name: "gpt-oss engine" });
+  const worker = new Worker(script, {
+    workerData,
+    transferList: [port2],
+    name: "gpt-oss engine",
+    execArgv: inheritedFlags(),
+  });
   const ended = endOf(worker);
   const loaded = new Promise<ModelInfo>((resolve, reject) => {
     worker.on("message", (message: FromThread) => {
@@ -84,6 +90,12 @@ export async function loadInThread(options: EngineLoadOptions): Promise<EngineIn
   } finally {
     signal?.removeEventListener("abort", interrupt);
   }
+}
+
+/** Those of the process, loaders among them, but for one that Node refuses in threads that run a file. */
+function inheritedFlags(): string[] {
+  const flags = process.execArgv;
+  return flags.filter((flag, i) => !flag.startsWith("--input-type") && flags[i - 1] !== "--input-type");
 }
 
 /** → how what runs then ends. */
