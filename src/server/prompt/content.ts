@@ -9,8 +9,8 @@ export type MediaPolicy = "placeholder" | "refuse";
 /** Any part of either API; fields of other types are unknown. */
 export interface ContentPart {
   readonly type: string;
-  readonly text?: string | undefined;
-  readonly refusal?: string | undefined;
+  readonly text?: string | null | undefined;
+  readonly refusal?: string | null | undefined;
 }
 
 export interface ContentOptions {
@@ -28,7 +28,7 @@ export function contentText(
   let wasMedia = false;
   for (const [index, part] of (content ?? []).entries()) {
     const text = part.text ?? part.refusal;
-    const isMedia = text === undefined;
+    const isMedia = text == null;
     if (joined !== "" && (wasMedia || isMedia)) joined += "\n";
     joined += isMedia ? placeholder(part.type, `${options.param}[${index}]`, options.media) : text;
     wasMedia = isMedia;
