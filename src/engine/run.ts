@@ -16,16 +16,14 @@ export interface SequenceLogits {
 
 export async function run(chunks: readonly Sequence[], model: Model, kv: KvCache): Promise<SequenceLogits[]> {
   const batch = batchOf(chunks.map(({ chunk }) => chunk!));
-  const tensor = model.forward({ batch, cache: kv, rows: Int32Array.from(wantedRows(chunks)) });
+  const wanted = chunks.map(wantedOf); // now: a sequence that leaves while the step runs still has its rows in it
+  const tensor = model.forward({ batch, cache: kv, rows: Int32Array.from(wantedRows(chunks, wanted)) });
   try {
     const logits = await model.backend.read(tensor);
     const { cols } = tensor;
     let row = 0;
     const nextRow = (): Float32Array => logits.subarray(row * cols, ++row * cols);
-    return chunks.map((sequence) => ({
-      sequence,
-      rows: Array.from({ length: wantedOf(sequence) }, nextRow),
-    }));
+    return chunks.map((sequence, i) => ({ sequence, rows: Array.from({ length: wanted[i] }, nextRow) }));
   } finally {
     model.backend.free(tensor);
   }
@@ -35,12 +33,11 @@ export async function run(chunks: readonly Sequence[], model: Model, kv: KvCache
 const wantedOf = ({ pending, guesses }: Sequence): number => (pending > 0 ? 0 : 1 + guesses.length);
 
 /** Rows of the batch: the last ones of each complete sequence. */
-function wantedRows(chunks: readonly Sequence[]): number[] {
+function wantedRows(chunks: readonly Sequence[], wanted: readonly number[]): number[] {
   let end = 0;
-  return chunks.flatMap((sequence) => {
-    end += sequence.chunk!.tokens.length;
-    const wanted = wantedOf(sequence);
-    return Array.from({ length: wanted }, (_, i) => end - wanted + i);
+  return chunks.flatMap(({ chunk }, index) => {
+    end += chunk!.tokens.length;
+    return Array.from({ length: wanted[index] }, (_, i) => end - wanted[index] + i);
   });
 }
 
