@@ -2,13 +2,18 @@
 
 import { batchOf, cachePlan, type Model } from "../../model/index.ts";
 import type { GenerateRequest } from "../engine.ts";
+import type { GrammarCompiler } from "../grammar/compile.ts";
 import { parseRequest } from "../request.ts";
 import { createScratch } from "../sampler/row.ts";
 
 /** Prompt at once, then token by token, in a cache of its own. */
-export async function generateAlone(model: Model, request: GenerateRequest): Promise<number[]> {
+export async function generateAlone(
+  model: Model,
+  request: GenerateRequest,
+  grammars?: GrammarCompiler,
+): Promise<number[]> {
   const { vocabularySize, contextLength } = model.config;
-  const job = parseRequest(request, { vocabularySize, contextLength });
+  const job = parseRequest(request, { vocabularySize, contextLength, grammars });
   const size = { contextTokens: contextLength, sequences: 1, chunkTokens: contextLength };
   const cache = model.createCache(cachePlan(model.config, size));
   const sequence = cache.open();
