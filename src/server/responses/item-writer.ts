@@ -20,7 +20,7 @@ export interface ItemWriter {
   add(event: ItemEvent, sealed?: string): EventBody[];
   /** Ends what is open, as incomplete. */
   close(): EventBody[];
-  /** Items that are done. */
+  /** Items that are done; another list when there is one more. */
   readonly output: readonly OutputItem[];
 }
 
@@ -32,13 +32,13 @@ export function createItemWriter(options: ItemWriterOptions): ItemWriter {
     add: (event, sealed) => add(writing, event, sealed),
     close: () => close(writing),
     get output() {
-      return [...writing.output];
+      return writing.output;
     },
   };
 }
 
 interface Writing extends ItemWriterOptions {
-  readonly output: OutputItem[];
+  output: readonly OutputItem[];
   open: OpenText | OpenCall | undefined;
 }
 
@@ -192,7 +192,8 @@ function endText(writing: Writing, open: OpenText, { status, sealed }: Ending): 
 }
 
 function done(writing: Writing, item: OutputItem): EventBody {
-  const output_index = writing.output.push(item) - 1;
+  const output_index = writing.output.length;
+  writing.output = [...writing.output, item];
   return { type: "response.output_item.done", output_index, item };
 }
 

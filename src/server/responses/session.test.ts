@@ -83,7 +83,7 @@ describe("a WebSocket", () => {
     ask({ input: [{ type: "function_call_output", call_id: "call_none", output: "x" }] });
     expect(await error()).toMatchObject({ status: 400, error: { code: "invalid_function_call_output" } });
     ask({ input: "x", previous_response_id: "resp_none" });
-    expect(await error()).toMatchObject({ error: { code: "previous_response_not_found" } });
+    expect(await error()).toMatchObject({ status: 400, error: { code: "previous_response_not_found" } });
     ask({ input: "x" });
     expect(await response()).toMatchObject({ status: "completed" });
   });

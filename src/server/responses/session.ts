@@ -139,7 +139,9 @@ async function readPrompt(session: Session, prepared: Prepared): Promise<Respons
 }
 
 async function sendError({ peer }: Session, error: HttpError): Promise<void> {
-  const event = { type: "error", status: error.status, error: errorObject(error) };
+  // Over a socket nothing has an address that could not be found.
+  const status = error.code === "previous_response_not_found" ? 400 : error.status;
+  const event = { type: "error", status, error: errorObject(error) };
   try {
     await peer.send(JSON.stringify(event));
   } catch {

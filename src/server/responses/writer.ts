@@ -82,7 +82,8 @@ function numbered(writing: Writing, body: EventBody): StreamEvent {
 }
 
 function written(writing: Writing, bodies: readonly EventBody[]): StreamEvent[] {
-  writing.response = { ...writing.response, output: writing.items.output };
+  const { output } = writing.items;
+  if (output !== writing.response.output) writing.response = { ...writing.response, output };
   return bodies.map((body) => numbered(writing, body));
 }
 
