@@ -19,16 +19,24 @@ export interface CallRecord {
 export interface CallOptions {
   readonly request: Request;
   readonly context: ServerContext;
+  /** When its time is over, and what that is called. Default: the limit of a request. */
+  readonly timeout?: Timeout;
+}
+
+export interface Timeout {
+  readonly ms: number;
+  readonly error: HttpError;
 }
 
 /** What clients may choose: it goes into headers and logs. */
 const requestId = /^[\w.:-]{1,128}$/;
 
-export function openCall({ request, context }: CallOptions): CallRecord {
+export function openCall({ request, context, timeout }: CallOptions): CallRecord {
   const began = context.now();
   const given = request.headers.get("x-request-id");
   const leaving = new AbortController();
-  const timer = setTimeout(() => leaving.abort(timedOut(context)), context.limits.requestMs);
+  const { ms, error } = timeout ?? requestTimeout(context);
+  const timer = setTimeout(() => leaving.abort(error), ms);
   if (typeof timer === "object") timer.unref?.();
   let held = 0;
   let report: (() => void) | undefined;
@@ -66,12 +74,13 @@ export function openCall({ request, context }: CallOptions): CallRecord {
   return record;
 }
 
-function timedOut({ limits }: ServerContext): HttpError {
-  return new HttpError(408, {
+function requestTimeout({ limits }: ServerContext): Timeout {
+  const error = new HttpError(408, {
     code: "request_timeout",
     message: `The answer took longer than ${limits.requestMs / 1000} s, which is the limit of this server.`,
     headers: { "x-should-retry": "false" },
   });
+  return { ms: limits.requestMs, error };
 }
 
 interface Told {

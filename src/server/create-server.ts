@@ -8,19 +8,21 @@ import { type Admission, createAdmission } from "./admission.ts";
 import { type CallRecord, openCall } from "./call.ts";
 import { chatOperations, chatRoutes } from "./chat/index.ts";
 import type { LogEntry, ServedModel, ServerContext, ServerEnv } from "./context.ts";
-import { errorResponse, HttpError, retryAfterSeconds, toHttpError } from "./errors.ts";
+import { errorResponse, HttpError, toHttpError } from "./errors.ts";
+import { createGate, type Gate, stoppingError } from "./gate.ts";
 import { healthRoutes } from "./health.ts";
-import { type ApiKey, createKeys } from "./keys.ts";
+import type { ApiKey } from "./keys.ts";
 import { defaultLimits, type Limits } from "./limits.ts";
 import { refuseOtherMethods } from "./methods.ts";
 import { createMetrics } from "./metrics.ts";
 import { createModelTable, modelsRoutes } from "./models.ts";
 import { openApiRoutes } from "./openapi.ts";
-import { allowedOrigin, checkHost, type Origins } from "./origins.ts";
-import { createRateLimits, type RateLimit, type RateLimits } from "./rate-limits.ts";
+import { allowedOrigin, type Origins } from "./origins.ts";
+import { createRateLimits, type RateLimit } from "./rate-limits.ts";
 import { createResponsesApi, type ResponsesOptions, responsesOperations } from "./responses/index.ts";
 import { createStartRun } from "./run.ts";
 import type { SocketPeer, SocketSession } from "./socket.ts";
+import { createSocketSessions } from "./socket-sessions.ts";
 import type { ResponseStore } from "./store/index.ts";
 import { createThoughtMemory } from "./thoughts.ts";
 
@@ -74,7 +76,7 @@ export function createServer(options: ServerOptions): Server {
   const admission = createAdmission(limits.requests);
   const metrics = createMetrics(now);
   const stopping = new AbortController();
-  const tracked = new Set<Promise<unknown>>();
+  const background = createBackground();
   const context: ServerContext = {
     get models() {
       return table.all;
@@ -86,69 +88,58 @@ export function createServer(options: ServerOptions): Server {
     limits,
     metrics,
     stopping: stopping.signal,
-    track(work) {
-      const settled = work.catch(() => {}).finally(() => tracked.delete(settled));
-      tracked.add(settled);
-    },
+    track: (work) => background.track(work),
     now,
     newId: (prefix) => `${prefix}_${crypto.randomUUID().replaceAll("-", "")}`,
     log,
   };
-  const gate = createGate({ options, keys, rateLimits });
+  const { hosts, origins } = options;
+  const gate = createGate({ hosts, origins, keys, rateLimits });
   const responses = createResponsesApi(context, options.responses);
   const app = createApp({ context, gate, admission, options, isReady: () => !table.isLoading });
   app.route("/v1/responses", responses.routes);
   refuseOtherMethods(app);
 
-  const sessions = new Set<SocketSession>();
+  const sockets = createSocketSessions({ context, gate, open: responses.openSession });
   let closing: Promise<void> | undefined;
   async function stop(graceMs: number): Promise<void> {
     gate.stop();
     const idle = async (): Promise<void> => {
       await admission.empty();
-      while (tracked.size > 0) await Promise.all(tracked);
+      await background.settled();
     };
     await atMost(graceMs, idle());
     stopping.abort(new HttpError(503, stoppingError));
-    for (const session of sessions) session.closed();
+    sockets.close();
     await atMost(abortMs, idle());
     await responses.close();
   }
 
   return {
     fetch: async (request) => app.fetch(request),
-    async connect(request) {
-      const record = openCall({ request, context });
-      try {
-        record.key = await gate.enter(request, true);
-      } catch (error) {
-        return errorResponse(toHttpError(error));
-      }
-      return (peer) => {
-        const session = responses.openSession(record.call, peer);
-        sessions.add(session);
-        return {
-          receive: (text) => session.receive(text),
-          closed() {
-            sessions.delete(session);
-            record.call.leave();
-            session.closed();
-          },
-        };
-      };
-    },
+    connect: (request) => sockets.connect(request),
     close: ({ graceMs = 30_000 } = {}) => (closing ??= stop(graceMs)),
+  };
+}
+
+/** Work that outlives the request that began it. */
+function createBackground() {
+  const tracked = new Set<Promise<unknown>>();
+  return {
+    track(work: Promise<unknown>): void {
+      // Whoever began it tells of its failure; here only its end counts.
+      const forget = (): void => void tracked.delete(ended);
+      const ended: Promise<void> = work.then(forget, forget);
+      tracked.add(ended);
+    },
+    async settled(): Promise<void> {
+      while (tracked.size > 0) await Promise.all(tracked);
+    },
   };
 }
 
 /** What was aborted has this long to write down what became of it. */
 const abortMs = 5000;
-
-const stoppingError = {
-  code: "server_stopping",
-  message: "The server is stopping.",
-  headers: { "retry-after": String(retryAfterSeconds), connection: "close" },
-} as const;
 
 async function atMost(ms: number, work: Promise<void>): Promise<void> {
   let timer: ReturnType<typeof setTimeout> | undefined;
@@ -157,51 +148,6 @@ async function atMost(ms: number, work: Promise<void>): Promise<void> {
   });
   await Promise.race([work, timeout]);
   clearTimeout(timer);
-}
-
-interface Gate {
-  /** The name of the caller's key. Throws what keeps it out. */
-  enter(request: Request, isSocket?: boolean): Promise<string | undefined>;
-  headers(key: string | undefined): Record<string, string>;
-  stop(): void;
-}
-
-interface GateParts {
-  readonly options: ServerOptions;
-  readonly keys: readonly ApiKey[];
-  readonly rateLimits: RateLimits;
-}
-
-/** Asked by monitors and by people who look for the way in. */
-const openPaths = /^\/($|health(\/|$)|openapi\.json$)/;
-
-function createGate({ options, keys, rateLimits }: GateParts): Gate {
-  const known = createKeys(keys);
-  let isStopping = false;
-  return {
-    async enter(request, isSocket = false) {
-      const { pathname } = new URL(request.url);
-      checkHost(request, options.hosts);
-      if (openPaths.test(pathname)) return undefined;
-      if (isStopping) throw new HttpError(503, stoppingError);
-      const origin = request.headers.get("origin");
-      if (isSocket && origin !== null && allowedOrigin(origin, options.origins, keys.length > 0) === null) {
-        // Browsers let every page open a WebSocket to everywhere.
-        throw new HttpError(403, {
-          type: "invalid_request_error",
-          code: "origin_not_allowed",
-          message: `Pages of ${origin.slice(0, 100)} may not call this server.`,
-        });
-      }
-      const key = await known.check(request.headers);
-      if (request.method === "POST") rateLimits.request(key);
-      return key;
-    },
-    headers: (key) => rateLimits.headers(key),
-    stop: () => {
-      isStopping = true;
-    },
-  };
 }
 
 interface AppParts {
@@ -225,8 +171,7 @@ function createApp({ context, gate, admission, options, isReady }: AppParts): Ho
     }),
   );
   app.use("*", async (c, next) => {
-    const record = c.var.record;
-    record.key = await gate.enter(c.req.raw);
+    c.var.record.key = await gate.enter(c.req.raw);
     await next();
   });
   app.route("/", healthRoutes({ context, admission, isReady }));

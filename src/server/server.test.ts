@@ -185,6 +185,28 @@ describe("keys", () => {
   });
 });
 
+test("each message on a WebSocket counts as a request", async () => {
+  const { server } = scriptedServer([], { rateLimit: { requestsPerMinute: 1 } });
+  const begin = await server.connect(get("/v1/responses"));
+  if (begin instanceof Response) throw new Error("the handshake was refused");
+  const sent: string[] = [];
+  const session = begin({
+    send: async (text) => {
+      sent.push(text);
+    },
+    close: () => {},
+  });
+  session.receive("one");
+  await expect.poll(() => sent.length).toBe(1);
+  session.receive("two");
+  await expect.poll(() => sent.length).toBe(2);
+  expect(sent.map((text) => JSON.parse(text))).toMatchObject([
+    { type: "error", status: 400 },
+    { type: "error", status: 429, error: { code: "rate_limit_exceeded" } },
+  ]);
+  session.closed();
+});
+
 describe("a full server", () => {
   test("says when to come back", async () => {
     const server = scriptedServer([endless, final("Hi.")], { limits: { requests: 1 } });
