@@ -9,18 +9,21 @@ namespace {
 constexpr size_t kGgufBlockBytes = Mxfp4Blocks::kBlockBytes;
 constexpr size_t kValueBytes = kGgufBlockBytes - 1;
 
-/// So many rows are read side by side: one stream does not draw memory's full speed.
+/// So many parts of the rows are read side by side, each from front to back: one stream does not draw memory's full
+/// speed, and rows that follow one another are no streams that the hardware prefetcher knows.
 constexpr size_t kStreams = 4;
+constexpr size_t kPrefetchBytes = 1024;
 
-/// R rows, each `blocks` blocks.
+/// R rows of `blocks` blocks each; `apart` rows lie between their places in `values` and `exponents`.
 template <size_t R>
-void take_apart(const uint8_t* const* from, size_t blocks, uint8_t* values, uint8_t* exponents) {
+void take_apart(const uint8_t* const* from, size_t blocks, size_t apart, uint8_t* values, uint8_t* exponents) {
   for (size_t b = 0; b < blocks; b++) {
     for (size_t r = 0; r < R; r++) {
       const uint8_t* block = from[r] + b * kGgufBlockBytes;
-      if (b % 3 == 0) __builtin_prefetch(block + kStreams * blocks * kGgufBlockBytes);
-      exponents[r * blocks + b] = block[0];
-      std::memcpy(values + (r * blocks + b) * kValueBytes, block + 1, kValueBytes);
+      if (b % 3 == 0) __builtin_prefetch(block + kPrefetchBytes);
+      const size_t to = r * apart * blocks + b;
+      exponents[to] = block[0];
+      std::memcpy(values + to * kValueBytes, block + 1, kValueBytes);
     }
   }
 }
@@ -45,15 +48,15 @@ Mxfp4 stage_rows(const ExpertMatrix& matrix, size_t expert, size_t first, size_t
   const size_t blocks = matrix.cols / kBlockCols;
   uint8_t* const values = stage;
   uint8_t* const exponents = stage + count * blocks * kValueBytes;
-  size_t i = 0;
-  for (; i + kStreams <= count; i += kStreams) {
+  const size_t apart = count / kStreams;
+  for (size_t i = 0; i < apart; i++) {
     const uint8_t* from[kStreams];
-    for (size_t r = 0; r < kStreams; r++) from[r] = stored.row(first + i + r);
-    take_apart<kStreams>(from, blocks, values + i * blocks * kValueBytes, exponents + i * blocks);
+    for (size_t r = 0; r < kStreams; r++) from[r] = stored.row(first + i + r * apart);
+    take_apart<kStreams>(from, blocks, apart, values + i * blocks * kValueBytes, exponents + i * blocks);
   }
-  for (; i < count; i++) {
+  for (size_t i = kStreams * apart; i < count; i++) {
     const uint8_t* from = stored.row(first + i);
-    take_apart<1>(&from, blocks, values + i * blocks * kValueBytes, exponents + i * blocks);
+    take_apart<1>(&from, blocks, 0, values + i * blocks * kValueBytes, exponents + i * blocks);
   }
   return {values, exponents, count, matrix.cols};
 }

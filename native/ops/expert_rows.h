@@ -14,7 +14,7 @@
 namespace gptoss {
 
 /// Rows taken apart at once, at most.
-constexpr size_t kStagedRows = 32;
+constexpr size_t kStagedRows = 128;
 
 /// Bytes that a thread needs to take rows apart; 0 where they are used as they lie.
 size_t stage_bytes(const ExpertMatrix& matrix);
