@@ -110,6 +110,12 @@ describe("errors", () => {
     ["a file that is not there", ["parse", "/nowhere.json"]],
     ["two inputs", ["generate", "x", "--tokens", "[1]"]],
     ["an empty question", ["chat", " "]],
+    ["a temperature below 0", ["generate", "--temperature", "-1", "x"]],
+    ["a probability above 1", ["chat", "--top-p", "2", "x"]],
+    ["a penalty out of range", ["generate", "--frequency-penalty=-3", "x"]],
+    ["an id that no vocabulary has", ["detokenize", "[999999]"]],
+    ["ids of another vocabulary", ["logits", "--tokens", "[99999]", "--out", join(folder, "none.f32")]],
+    ["ids of another vocabulary to continue", ["generate", "--tokens", "[99999]"]],
   ])("%s is wrong usage: exit code 2, a message, no stack trace", async (_, args) => {
     const { code, stdout, stderr } = await gptOss(args);
     expect(code).toBe(2);
@@ -123,7 +129,6 @@ describe("errors", () => {
     ["a damaged model", ["info", "--model", "damaged"], "checkpoint/truncated"],
     ["no tokenizer", ["tokenize", "x", "--model", "test/golden/micro-original"], "library/no-tokenizer"],
     ["a context too large", ["generate", "x", "--context", "9999999"], "library/bad-option"],
-    ["a token outside the vocabulary", ["generate", "--tokens", "[99999]"], "engine/bad-request"],
     ["no tokens", ["logits", "--tokens", "[]", "--out", join(folder, "none.f32")], "engine/bad-request"],
     ["not a conversation", ["render", "package.json"], "harmony/bad-conversation"],
   ])("%s is a failure: exit code 1, a message with its code, a hint", async (_, args, errorCode) => {

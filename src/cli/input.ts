@@ -20,7 +20,7 @@ export async function readFileOrStdin(path: string | undefined): Promise<string>
   }
 }
 
-export async function readStdin(): Promise<string> {
+async function readStdin(): Promise<string> {
   const chunks: Buffer[] = [];
   for await (const chunk of process.stdin) chunks.push(chunk as Buffer);
   return Buffer.concat(chunks).toString("utf8");
@@ -50,4 +50,20 @@ export async function readTokenIds(argument: string | undefined): Promise<number
   if (bad >= 0)
     throw badArgument(`token ids are whole numbers from 0; number ${bad + 1} is ${JSON.stringify(ids[bad])}`);
   return ids;
+}
+
+/** `askedFor` is the `--model` of the command, if it was given. */
+export function checkInVocabulary(
+  ids: readonly number[],
+  vocabulary: { readonly size: number; readonly has?: (id: number) => boolean },
+  askedFor: string | undefined,
+): void {
+  const bad = ids.find((id) => id >= vocabulary.size || vocabulary.has?.(id) === false);
+  if (bad === undefined) return;
+  throw badArgument(
+    `there is no token ${bad} in this vocabulary${bad < vocabulary.size ? "" : ` of ${vocabulary.size}`}`,
+    askedFor === undefined
+      ? "ids of another model? give the commands that make ids and those that take them the same --model"
+      : `ids that were made without --model ${askedFor} are of another vocabulary`,
+  );
 }

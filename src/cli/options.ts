@@ -35,10 +35,17 @@ export const modelOption = (): Option =>
   );
 
 export const tokenizerOption = (): Option =>
-  new Option("-m, --model <name>", "take this model's tokenizer (default: o200k_harmony, that of gpt-oss)");
+  new Option(
+    "-m, --model <name>",
+    "take this model's tokenizer (default: that of gpt-oss). `generate` and `logits` default to the embedded model," +
+      " whose ids are others: give both the same --model",
+  );
 
 export const tokenIdsHelp =
   "JSON array of ids: inline, or a file that holds one; default, and for `-`: stdin";
+
+/** Ids mean nothing without the vocabulary that they were made with. */
+export const modelTokenIdsHelp = `${tokenIdsHelp}. Of this model: \`tokenize\` and \`render\` need the same --model`;
 
 /** For commands that compute. */
 export function addWeightOptions(command: Command): Command {
@@ -62,20 +69,37 @@ export function addModelOptions(command: Command): Command {
   );
 }
 
+/** The engine's own limits (src/engine/request.ts), refused here as wrong usage before a model is loaded. */
+function between(least: number, most: number): (text: string) => number {
+  return (text) => {
+    const value = number(text);
+    if (value >= least && value <= most) return value;
+    throw new InvalidArgumentError(`It must be from ${least} to ${most}.`);
+  };
+}
+
 /** Neutral by default, like the model's authors advise: temperature 1, nothing cut off, no penalties. */
 export function addSamplingOptions(command: Command): Command {
   return command
     .option(
       "--temperature <t>",
       "0 always takes the likeliest token (default: 1; the embedded model: 0)",
-      number,
+      between(0, 100),
     )
-    .option("--top-p <p>", "keep the smallest set of tokens that reaches this probability", number)
+    .option("--top-p <p>", "keep the smallest set of tokens that reaches this probability", between(0, 1))
     .option("--top-k <k>", "keep the k likeliest tokens", count)
-    .option("--min-p <p>", "keep tokens at least this likely relative to the likeliest", number)
-    .option("--repetition-penalty <x>", "above 1: tokens that were seen become less likely", number)
-    .option("--frequency-penalty <x>", "lower a token's logit by this for every time it was sampled", number)
-    .option("--presence-penalty <x>", "lower a token's logit by this once it was sampled", number)
+    .option("--min-p <p>", "keep tokens at least this likely relative to the likeliest", between(0, 1))
+    .option(
+      "--repetition-penalty <x>",
+      "above 1: tokens that were seen become less likely",
+      between(0.01, 100),
+    )
+    .option(
+      "--frequency-penalty <x>",
+      "lower a token's logit by this for every time it was sampled",
+      between(-2, 2),
+    )
+    .option("--presence-penalty <x>", "lower a token's logit by this once it was sampled", between(-2, 2))
     .option("--seed <n>", "same seed, same answer", wholeNumber);
 }
 

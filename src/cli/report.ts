@@ -33,4 +33,4 @@ export function badArgument(message: string, hint?: string): GptOssError {
   return new GptOssError("cli/bad-argument", { message, ...(hint !== undefined && { hint }) });
 }
 
-export const isAbort = (error: unknown): boolean => error instanceof Error && error.name === "AbortError";
+const isAbort = (error: unknown): boolean => error instanceof Error && error.name === "AbortError";

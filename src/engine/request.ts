@@ -34,7 +34,7 @@ export function parseRequest(request: GenerateRequest, limits: RequestLimits): J
   if (room < 1) {
     throw new GptOssError("engine/bad-request", {
       message: `tokens has ${prompt.length} ids, and the context holds ${limits.contextLength} with the answer`,
-      hint: "shorten the conversation, or make the engine with a larger cache",
+      hint: "shorten the conversation, or make room for a larger context (`--context` on the command line)",
     });
   }
   const { signal } = request;

@@ -3,12 +3,12 @@
 // exception.
 
 /** As deep as the official library can read (serde_json's recursion limit). */
-export const maxJsonDepth = 128;
+const maxJsonDepth = 128;
 
 /**
  * Objects within objects that share a child have as many paths as 2^depth; beyond this many values we stop.
  */
-export const maxJsonValues = 10_000;
+const maxJsonValues = 10_000;
 
 /** What a walk over foreign JSON may still spend; one object per walk. */
 export interface JsonWalk {

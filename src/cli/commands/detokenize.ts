@@ -1,6 +1,6 @@
 import { Command } from "commander";
 import type { TokenId } from "../../tokenizer/index.ts";
-import { readTokenIds } from "../input.ts";
+import { checkInVocabulary, readTokenIds } from "../input.ts";
 import { cliTokenizer } from "../model.ts";
 import { jsonOption, tokenIdsHelp, tokenizerOption } from "../options.ts";
 import { print, printJson } from "../terminal.ts";
@@ -17,7 +17,10 @@ export const detokenizeCommand = (): Command =>
     .addOption(jsonOption('{"text": …}'))
     .action(async (ids: string | undefined, options: { readonly model?: string; readonly json?: true }) => {
       const tokenizer = await cliTokenizer(options.model);
-      const text = tokenizer.decode((await readTokenIds(ids)) as TokenId[]);
+      const tokens = await readTokenIds(ids);
+      const has = (id: number): boolean => tokenizer.bytes(id as TokenId) !== undefined;
+      checkInVocabulary(tokens, { size: tokenizer.vocabularySize, has }, options.model);
+      const text = tokenizer.decode(tokens as TokenId[]);
       if (options.json) printJson({ text });
       else print(text);
     });

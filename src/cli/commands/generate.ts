@@ -6,7 +6,7 @@ import { conversationFromJson, conversationToJson, type Message } from "../../ha
 import type { Input, RespondOptions } from "../../library/index.ts";
 import type { LoadedGptOss, ModelInfo } from "../../library/node/index.ts";
 import { generateFromTokens, type RawOptions } from "../generate-tokens.ts";
-import { parseJson, readFileOrStdin, readText, readTokenIds } from "../input.ts";
+import { checkInVocabulary, parseJson, readFileOrStdin, readText, readTokenIds } from "../input.ts";
 import { announce, loadCli, loadCliEngine } from "../model.ts";
 import {
   addModelOptions,
@@ -15,10 +15,10 @@ import {
   jsonOption,
   type ModelOptions,
   maxTokensOption,
+  modelTokenIdsHelp,
   type RespondFlags,
   respondOptionsOf,
   samplingOf,
-  tokenIdsHelp,
 } from "../options.ts";
 import { answerPrinter } from "../print-answer.ts";
 import { badArgument } from "../report.ts";
@@ -42,7 +42,7 @@ export const generateCommand = (): Command => {
     )
     .argument("[prompt]", "default, and for `-`: stdin")
     .option("--conversation <file>", "continue this conversation (JSON, as `render` takes it); `-` for stdin")
-    .option("--tokens <ids>", `continue these tokens. ${tokenIdsHelp}`)
+    .option("--tokens <ids>", `continue these tokens. ${modelTokenIdsHelp}`)
     .option("--raw", "print everything that is sampled, control tokens too")
     .option("--show-reasoning", "print the reasoning before the answer")
     .option("--instructions <text>", "what the model is told beside the prompt (a system prompt)")
@@ -82,6 +82,7 @@ function asItIs(message: Message): Message {
 async function fromTokens(tokens: readonly number[], options: Options, signal: AbortSignal): Promise<void> {
   const { engine, tokenizer, info, close } = await loadCliEngine(options, signal);
   try {
+    checkInVocabulary(tokens, { size: info.config.vocabularySize }, options.model);
     await generateFromTokens(
       { engine, tokenizer, stopTokens: info.config.stopTokens },
       tokens,

@@ -1,8 +1,8 @@
 import { Command } from "commander";
 import { logitsOf } from "../../library/index.ts";
-import { readTokenIds } from "../input.ts";
+import { checkInVocabulary, readTokenIds } from "../input.ts";
 import { loadCliWeights } from "../model.ts";
-import { addWeightOptions, tokenIdsHelp, type WeightOptions } from "../options.ts";
+import { addWeightOptions, modelTokenIdsHelp, type WeightOptions } from "../options.ts";
 import { writeWhole } from "../output-file.ts";
 import { formatBytes, interruptible, progressLine } from "../terminal.ts";
 
@@ -20,7 +20,7 @@ export const logitsCommand = (): Command =>
       .description(
         "Runs the model over the tokens and writes its logits: little-endian f32, positions × vocabulary, no header.",
       )
-      .option("--tokens <ids>", tokenIdsHelp)
+      .option("--tokens <ids>", modelTokenIdsHelp)
       .requiredOption("--out <file>", "file to write")
       .option("--last", "only the last position"),
   ).action(async (options: Options) => {
@@ -33,6 +33,7 @@ async function writeLogits(tokens: readonly number[], options: Options, signal: 
   const { vocabularySize } = model.config;
   const line = progressLine();
   try {
+    checkInVocabulary(tokens, { size: vocabularySize }, options.model);
     let positions = 0;
     await writeWhole(options.out, async (file) => {
       for await (const chunk of logitsOf(model, tokens, { lastOnly: options.last === true, signal })) {
