@@ -270,7 +270,7 @@ describe("logits", () => {
 
   test("that cannot be computed or written leave no file behind, and the earlier one as it was", async () => {
     const out = file("earlier.f32", "earlier");
-    expect((await gptOss(["logits", "--tokens", "[1,99999]", "--out", out])).code).toBe(1);
+    expect((await gptOss(["logits", "--tokens", "[1,99999]", "--out", out])).code).toBe(2);
     expect(readFileSync(out, "utf8")).toBe("earlier");
     expect(readdirSync(folder).filter((name) => name.startsWith("earlier"))).toEqual(["earlier.f32"]);
     const { code, stderr } = await gptOss(["logits", "--tokens", "[1]", "--out", "/nowhere/x.f32"]);

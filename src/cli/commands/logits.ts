@@ -33,9 +33,9 @@ async function writeLogits(tokens: readonly number[], options: Options, signal: 
   const { vocabularySize } = model.config;
   const line = progressLine();
   try {
-    checkInVocabulary(tokens, { size: vocabularySize }, options.model);
     let positions = 0;
     await writeWhole(options.out, async (file) => {
+      checkInVocabulary(tokens, { size: vocabularySize }, options.model);
       for await (const chunk of logitsOf(model, tokens, { lastOnly: options.last === true, signal })) {
         await file.writeFile(littleEndian(chunk));
         positions += chunk.length / vocabularySize;
