@@ -37,11 +37,16 @@ export async function step(parts: StepParts): Promise<void> {
   assert(chunks.length > 0 || !scheduler.hasWork, "there is work, and nobody may run");
   if (chunks.length === 0) return;
   try {
-    guess(chunks, parts);
-    const rows = chunks.reduce((sum, { chunk }) => sum + chunk!.tokens.length, 0);
+    for (const sequence of chunks) sequence.guesses = [];
+    const isDecoding = chunks.every(({ chunk, pending }) => pending === 0 && chunk!.tokens.length === 1);
+    if (isDecoding) guess(chunks, parts);
+    const rows = sum(chunks, ({ chunk }) => chunk!.tokens.length);
     const start = performance.now();
     const logits = await run(chunks, model, room.kv);
-    speculator.observe(rows, performance.now() - start);
+    if (isDecoding) {
+      const guessed = sum(chunks, ({ guesses }) => guesses.length);
+      speculator.observe(rows, guessed, performance.now() - start);
+    }
     counts.computedTokens += rows;
     for (const one of logits) sampleAndCommit(one, parts);
   } catch (error) {
@@ -51,10 +56,8 @@ export async function step(parts: StepParts): Promise<void> {
   }
 }
 
-/** Where every sequence only decodes, rows that cost little are filled with what may come next. */
+/** Rows that cost little are filled with what may come next. */
 function guess(chunks: readonly Sequence[], { room, speculator }: StepParts): void {
-  for (const sequence of chunks) sequence.guesses = [];
-  if (chunks.some(({ chunk, pending }) => pending > 0 || chunk!.tokens.length > 1)) return;
   for (const [index, guesses] of speculator.guess(chunks).entries()) {
     const sequence = chunks[index];
     const { stopTokens } = sequence.job;
@@ -81,3 +84,6 @@ function sampleAndCommit(one: SequenceLogits, { room, scratch, counts, finish, f
     fail(sequence, error);
   }
 }
+
+const sum = (chunks: readonly Sequence[], of: (sequence: Sequence) => number): number =>
+  chunks.reduce((total, sequence) => total + of(sequence), 0);

@@ -9,8 +9,8 @@ import { createStepCosts } from "./step-costs.ts";
 export interface Speculator {
   /** For each sequence, tokens that may come after its own; a step of `sequences.length` rows is what runs anyway. */
   guess(sequences: readonly Guessing[]): number[][];
-  /** The step took so long. */
-  observe(rows: number, milliseconds: number): void;
+  /** A step of so many rows, `guessed` of them guesses and none of a prompt, took so long. */
+  observe(rows: number, guessed: number, milliseconds: number): void;
 }
 
 /** What the speculator sees of a sequence. */
@@ -35,7 +35,7 @@ export interface Guesser {
 const firstTrust = 0.5;
 const learning = 0.15;
 /** Texts change: what was not worth a guess is tried again some day. */
-const recovery = 0.01;
+const recovery = 0.002;
 
 export function createGuesser(maxTokens: number): Guesser {
   let trust = firstTrust;
@@ -58,10 +58,11 @@ export function createGuesser(maxTokens: number): Guesser {
 const leastGain = 1.02;
 
 export function createSpeculator(maxRows: number): Speculator {
-  const costs = createStepCosts(maxRows);
+  const costs = createStepCosts();
 
   /** How many of the guesses, best first, make for the most tokens per time. */
   function worthwhile(chances: readonly number[], rows: number): number {
+    if (costs.isStale) return 0;
     let best = 0;
     let bestRate = (rows / costs.of(rows)) * leastGain;
     let expected = rows;
@@ -95,8 +96,8 @@ export function createSpeculator(maxRows: number): Speculator {
         if (taken[index] === 0 && guesses[index].length > 0) guesser.rest();
       return guesses.map((tokens, index) => tokens.slice(0, taken[index]));
     },
-    observe(rows, milliseconds) {
-      if (rows <= maxRows) costs.observe(rows, milliseconds);
+    observe(rows, guessed, milliseconds) {
+      if (rows <= maxRows) costs.observe(rows, guessed, milliseconds);
     },
   };
 }

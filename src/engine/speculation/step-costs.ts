@@ -1,34 +1,45 @@
-// What a step of so many rows takes, learnt from the steps that ran. Only ratios matter. Knows milliseconds and rows.
+// What guesses cost: how much longer a step takes for the rows that they add, learnt from the steps that ran. Knows
+// milliseconds and rows.
 
 export interface StepCosts {
-  observe(rows: number, milliseconds: number): void;
-  /** Of a step with so many rows; in milliseconds once anything was observed. */
+  /** What steps cost without guesses is not known, or was last seen long ago: the next one should have none. */
+  readonly isStale: boolean;
+  /** A step of so many rows, `guessed` of them guesses, took so long. */
+  observe(rows: number, guessed: number, milliseconds: number): void;
+  /** Of a step with so many rows, as a multiple of what one row costs. */
   of(rows: number): number;
 }
 
-/** Of what one row costs, each further row, as long as nothing better is known: low, so that it gets tried. */
+/** What each row after the first adds, as long as nothing better is known: little, so that it gets tried. */
 const assumedShare = 0.1;
 const learning = 0.15;
-/** What is not observed fades to the assumption: one bad moment of the machine must not decide for good. */
-const fading = 0.005;
-/** A pause of the process says nothing about the step: no observation counts for more than this many times the mean. */
+/** What was learnt fades to the assumption: one bad moment must not decide for good. */
+const fading = 0.002;
+/** The machine's pace changes faster than what rows cost. */
+const paceLearning = 0.3;
+/** A pause of the process says nothing about the step: no time counts for more than this many times the expected. */
 const largestSurprise = 3;
+/** Steps with guesses between two without. */
+const maxAge = 64;
 
-export function createStepCosts(maxRows: number): StepCosts {
-  const assumed = (rows: number): number => 1 + assumedShare * (rows - 1);
-  const costs = Array.from({ length: maxRows + 1 }, (_, rows) => assumed(rows));
-  let isFirst = true;
+export function createStepCosts(): StepCosts {
+  let share = assumedShare;
+  /** Milliseconds that one row takes now. */
+  let pace = 0;
+  let age = 0;
+  const costOf = (rows: number): number => 1 + share * (rows - 1);
   return {
-    observe(rows, milliseconds) {
-      if (isFirst) for (const other of costs.keys()) costs[other] *= milliseconds / assumed(rows);
-      isFirst = false;
-      const cost = Math.min(milliseconds, largestSurprise * costs[rows]);
-      costs[rows] += learning * (cost - costs[rows]);
-      for (const other of costs.keys()) {
-        if (other !== rows)
-          costs[other] += fading * ((costs[rows] * assumed(other)) / assumed(rows) - costs[other]);
-      }
+    get isStale() {
+      return pace === 0 || age >= maxAge;
     },
-    of: (rows) => costs[rows],
+    observe(rows, guessed, milliseconds) {
+      age = guessed === 0 ? 0 : age + 1;
+      if (pace === 0) pace = milliseconds / costOf(rows);
+      const cost = Math.min(milliseconds / pace, largestSurprise * costOf(rows));
+      share += fading * (assumedShare - share);
+      if (guessed === 0) pace *= 1 + paceLearning * (cost / costOf(rows) - 1);
+      else share += learning * (Math.max(0, cost - 1) / (rows - 1) - share);
+    },
+    of: costOf,
   };
 }
