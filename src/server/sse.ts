@@ -1,5 +1,6 @@
-// Server-sent events as a Response. One frame is one chunk and becomes one write; the next one is asked for when the
-// client has taken the last, so that a slow reader slows the engine down and nothing piles up in between.
+// Server-sent events as a Response. A frame is never split, and frames that are ready together become one write: under
+// load a write costs more than what it carries. The next ones are asked for when the client has taken the last, so that
+// a slow reader slows the engine down and nothing piles up in between.
 
 import type { Call } from "./context.ts";
 
@@ -26,14 +27,14 @@ export function sseResponse(call: Call, frames: AsyncIterable<string>): Response
 /** Texts as a body that is made as fast as it is read. A reader that leaves ends the call. */
 export function streamOf(call: Call, texts: AsyncIterable<string>): ReadableStream<Uint8Array> {
   const encoder = new TextEncoder();
-  const iterator = texts[Symbol.asyncIterator]();
+  const reader = readTogether(texts);
   const over = call.hold();
   return new ReadableStream<Uint8Array>(
     {
       async pull(controller) {
         try {
-          const { done, value } = await iterator.next();
-          if (!done) return controller.enqueue(encoder.encode(value));
+          const text = await reader.read();
+          if (text !== undefined) return controller.enqueue(encoder.encode(text));
           controller.close();
           over();
         } catch (error) {
@@ -45,34 +46,102 @@ export function streamOf(call: Call, texts: AsyncIterable<string>): ReadableStre
         // First, because a generator that waits for a token cannot return before it has come.
         call.leave();
         over();
-        await iterator.return?.();
+        await reader.leave();
       },
     },
     { highWaterMark: 0 },
   );
 }
 
-/** The same values, with `beat()` in between whenever there was none for `everyMs`. */
-export async function* withHeartbeat<T>(
+/** Frames of one write at most: what a slow reader may find waiting for it. */
+const framesTogether = 16;
+
+/** Reads a text, with those that are there by the end of the same turn of the event loop. */
+function readTogether(texts: AsyncIterable<string>) {
+  const iterator = texts[Symbol.asyncIterator]();
+  /** Asked for, and not told yet. */
+  let next: Promise<IteratorResult<string, unknown>> | undefined;
+  return {
+    async read(): Promise<string | undefined> {
+      const first = await (next ?? iterator.next());
+      next = undefined;
+      if (first.done) return undefined;
+      let text = first.value;
+      const turn = endOfTurn();
+      for (let frames = 1; frames < framesTogether; frames++) {
+        next = iterator.next();
+        const more = await Promise.race([next, turn]).catch(() => undefined); // told by the next read
+        if (more === undefined || more.done) break;
+        text += more.value;
+        next = undefined;
+      }
+      return text;
+    },
+    leave: async (): Promise<void> => {
+      next?.catch(() => {}); // nobody reads it any more
+      await iterator.return?.();
+    },
+  };
+}
+
+/** After everything that has already happened was seen. */
+const endOfTurn = (): Promise<undefined> =>
+  new Promise((resolve) => {
+    if (typeof setImmediate === "function") setImmediate(resolve, undefined);
+    else setTimeout(resolve, 0, undefined);
+  });
+
+/**
+ * The same values, with `beat()` in between whenever there was none for `everyMs`, and up to a quarter longer: one timer
+ * for a stream, because one for each value would cost more than most values do.
+ */
+export function withHeartbeat<T>(
   source: AsyncIterable<T>,
   options: { readonly everyMs: number; readonly beat: () => T },
-): AsyncGenerator<T, void> {
+): AsyncIterableIterator<T, void> {
+  const { everyMs, beat } = options;
   const iterator = source[Symbol.asyncIterator]();
-  let next = iterator.next();
-  try {
-    while (true) {
-      const result = await unlessLate(next, options.everyMs);
-      if (result === late) yield options.beat();
-      else if (result.done) return;
-      else {
-        next = iterator.next();
-        yield result.value;
-      }
-    }
-  } finally {
-    next.catch(() => {}); // nobody reads what is still to come
-    await iterator.return?.();
+  /** Asked of the source, and not told yet. */
+  let pending: Promise<IteratorResult<T, unknown>> | undefined;
+  let quietSince = Date.now();
+  let onQuiet: (() => void) | undefined;
+  const timer = setInterval(() => {
+    if (Date.now() - quietSince >= everyMs) onQuiet?.();
+  }, everyMs / 4);
+  const end = { done: true, value: undefined } as const;
+
+  async function next(): Promise<IteratorResult<T, void>> {
+    pending ??= iterator.next();
+    const asked = pending;
+    quietSince = Date.now();
+    const result = await new Promise<IteratorResult<T, unknown> | undefined>((resolve, reject) => {
+      onQuiet = () => resolve(undefined);
+      asked.then(resolve, reject);
+    });
+    onQuiet = undefined;
+    if (result === undefined) return { done: false, value: beat() };
+    pending = undefined;
+    if (!result.done) return result;
+    clearInterval(timer);
+    return end;
   }
+
+  return {
+    next: () =>
+      next().catch((error: unknown) => {
+        clearInterval(timer);
+        throw error;
+      }),
+    async return() {
+      clearInterval(timer);
+      pending?.catch(() => {}); // nobody reads what is still to come
+      await iterator.return?.();
+      return end;
+    },
+    [Symbol.asyncIterator]() {
+      return this;
+    },
+  };
 }
 
 const late = Symbol("late");

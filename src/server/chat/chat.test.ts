@@ -266,7 +266,8 @@ describe("a stream", () => {
     const reader = response.body!.getReader();
     for (let read = 0; read < 10; read++) await reader.read();
     await new Promise((resolve) => setTimeout(resolve, 50));
-    expect(made).toBeLessThan(30);
+    // 10 writes of 16 frames, and what is on its way to them
+    expect(made).toBeLessThan(180);
     await reader.cancel();
   });
 });
