@@ -2,9 +2,9 @@
 // Fields of ours that are `unknown` pass; recorded streams and schemas look at those.
 
 import type { OpenAI } from "openai";
-import type { WireUsage as ChatUsage } from "../../src/server/chat/completion.ts";
 import type { ChoiceDelta } from "../../src/server/chat/deltas.ts";
 import type { OutputItem, ResponseObject, StreamEvent, WireUsage } from "../../src/server/responses/wire.ts";
+import type { WireUsage as ChatUsage } from "../../src/server/usage.ts";
 
 /** Without `readonly`, which the client's types do not know. */
 type Received<T> = unknown extends T
@@ -45,7 +45,7 @@ export type EventFits = Fits<Each<Received<StreamEvent>>, OpenAiEvent>;
 
 type ChatChoice = Omit<OpenAI.ChatCompletionChunk.Choice, "index">;
 export type DeltaFits = Fits<Received<ChoiceDelta>, ChatChoice>;
-export type ChatUsageFits = Fits<Received<ChatUsage>, OpenAI.CompletionUsage>;
+export type ChatUsageFits = Fits<Received<ReturnType<typeof usageChunk>["usage"]>, OpenAI.CompletionUsage>;
 
 // @ts-expect-error a response without its output is none: the check above can fail
 export type Wrong = Fits<Omit<Received<ResponseObject>, "output">, OpenAiResponse>;
