@@ -543,6 +543,7 @@ describe("synth and info", () => {
     expect(text).toContain("4 layers, 2 of them see only the last 64 positions");
     expect(text).toContain("4.11 M");
     expect(text).toMatch(/131,072 tokens of context: cache/);
+    expect(text).toContain("context that fits beside the weights: 4 GB all");
     expect(text).toMatch(/backend\s+reference: .*\n\s+because /);
   });
 
@@ -553,5 +554,19 @@ describe("synth and info", () => {
     expect(info.bytesPerToken.bf16 / 1e9).toBeCloseTo(3.7, 1);
     expect(info.bytesPerToken.q8 / 1e9).toBeCloseTo(2.57, 2); // with a scale every 32 values
     expect(info.machine.largestContext).toBeLessThanOrEqual(131_072);
+    const fits = info.fits.map((fit: { memoryBytes: number; largestContext: number }) => [
+      fit.memoryBytes / 1e9,
+      fit.largestContext,
+    ]);
+    expect(fits.slice(0, 2)).toEqual([
+      [4, 0],
+      [8, 0],
+    ]); // 13.8 GB of weights
+    expect(fits[2][1]).toBeGreaterThan(20_000); // the published claim: the 20b runs in 16 GB
+    expect(fits.slice(-3)).toEqual([
+      [96, 131_072],
+      [128, 131_072],
+      [192, 131_072],
+    ]);
   });
 });

@@ -56,6 +56,9 @@ type Info = Awaited<ReturnType<typeof inspect>>;
 
 const usualContexts = [4096, 16_384, 65_536, 131_072];
 
+/** Of computers and accelerators. */
+const usualMemories = [4, 8, 16, 24, 32, 48, 64, 80, 96, 128, 192].map((gigabytes) => gigabytes * 1e9);
+
 /** The longest context whose cache fits beside the weights; 0 when not even they fit. */
 function largestContext(bytesOfContext: (tokens: number) => number, room: number, most: number): number {
   let [fits, tooMany] = [0, most + 1];
@@ -78,16 +81,18 @@ async function inspect({ path, layout, config }: Subject, options: Options) {
       contextTokens: tokens,
       cacheBytes: contextBytes({ config, backend }, tokens),
     }));
-    const room = totalmem() - checkpointBytes(config);
-    const largest = largestContext(
-      (tokens) => contextBytes({ config, backend }, tokens),
-      room,
-      config.contextLength,
-    );
+    const fits = [...usualMemories, totalmem()].map((memoryBytes) => ({
+      memoryBytes,
+      largestContext: largestContext(
+        (tokens) => contextBytes({ config, backend }, tokens),
+        memoryBytes - checkpointBytes(config),
+        config.contextLength,
+      ),
+    }));
     await backend.close();
-    return { name, description, memory, largest };
+    return { name, description, memory, fits };
   });
-  const { memory, largest, ...backend } = made;
+  const { memory, fits, ...backend } = made;
   return {
     path,
     layout,
@@ -96,7 +101,8 @@ async function inspect({ path, layout, config }: Subject, options: Options) {
     weightBytes: checkpointBytes(config),
     bytesPerToken: { bf16: bytesReadPerToken(config, "bf16"), q8: bytesReadPerToken(config, "q8") },
     memory,
-    machine: { memoryBytes: totalmem(), largestContext: largest },
+    fits: fits.slice(0, -1),
+    machine: fits[fits.length - 1],
     backend: { ...backend, why },
   };
 }
@@ -129,10 +135,24 @@ function describe(info: Info): string[] {
         const total = formatBytes(info.weightBytes + cacheBytes);
         return `${formatCount(contextTokens).padStart(7)} tokens of context: cache ${formatBytes(cacheBytes)}, with the weights ${total}`;
       }),
+      describeFits(info.fits, config.contextLength),
       describeMachine(info.machine),
     ),
     ...field("backend", `${backend.name}: ${backend.description}`, `because ${backend.why}`),
   ];
+}
+
+/** From the smallest memory that holds the weights to the first that holds the longest context, too. */
+function describeFits(fits: Info["fits"], contextLength: number): string {
+  const useful = fits.filter(({ largestContext }) => largestContext > 0);
+  const enough = useful.findIndex(({ largestContext }) => largestContext === contextLength);
+  const shown = enough === -1 ? useful : useful.slice(0, enough + 1);
+  if (shown.length === 0) return `more than ${formatBytes(fits[fits.length - 1].memoryBytes)} are needed`;
+  const parts = shown.map(({ memoryBytes, largestContext }) => {
+    const context = largestContext === contextLength ? "all" : `${formatCount(largestContext)} tokens`;
+    return `${memoryBytes / 1e9} GB ${context}`;
+  });
+  return `context that fits beside the weights: ${parts.join(", ")}`;
 }
 
 function describeMachine({ memoryBytes, largestContext }: Info["machine"]): string {
