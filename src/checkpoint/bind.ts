@@ -92,7 +92,7 @@ function refuseMissing(expected: readonly StoredTensor[], stored: StoredTensors)
   const others = missing.length > 1 ? ` and ${missing.length - 1} more` : "";
   throw new GptOssError("checkpoint/missing-tensor", {
     message: `${stored.name}: tensor ${quote(first)}${others} missing, ${expected.length} expected`,
-    hint: "a file is missing, or config.json is that of another model",
+    hint: "a file is missing, a model.safetensors lies beside the shards (it goes first), or config.json is another model's",
   });
 }
 

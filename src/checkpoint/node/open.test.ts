@@ -137,6 +137,15 @@ describe("a folder that is no model, or not a whole one, says so", () => {
     );
   });
 
+  test("a stray model.safetensors, which goes before the index as it does in Transformers", async () => {
+    const path = copyMicro();
+    copyFileSync(`models/micro/${shardName}`, join(path, "model.safetensors"));
+    await refuse(path, "missing-tensor", /missing, 79 expected/);
+    expect((await errorOf(() => openCheckpoint(path))).hint).toMatch(
+      /model\.safetensors lies beside the shards/,
+    );
+  });
+
   test("an index that is damaged, or leads elsewhere", async () => {
     const path = copyMicro();
     const index = join(path, indexName);
