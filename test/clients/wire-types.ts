@@ -45,7 +45,7 @@ export type EventFits = Fits<Each<Received<StreamEvent>>, OpenAiEvent>;
 
 type ChatChoice = Omit<OpenAI.ChatCompletionChunk.Choice, "index">;
 export type DeltaFits = Fits<Received<ChoiceDelta>, ChatChoice>;
-export type ChatUsageFits = Fits<Received<ReturnType<typeof usageChunk>["usage"]>, OpenAI.CompletionUsage>;
+export type ChatUsageFits = Fits<Received<ChatUsage>, OpenAI.CompletionUsage>;
 
 // @ts-expect-error a response without its output is none: the check above can fail
 export type Wrong = Fits<Omit<Received<ResponseObject>, "output">, OpenAiResponse>;
