@@ -3,6 +3,7 @@
 import fc from "fast-check";
 import { afterAll, describe, expect, test } from "vitest";
 import { random } from "../base/index.ts";
+import type { Model } from "../model/index.ts";
 import { createEngine } from "./create-engine.ts";
 import type { Engine, GenerateEvent, GenerateRequest } from "./engine.ts";
 import type { TokenConstraint } from "./grammar/constraint.ts";
@@ -113,6 +114,16 @@ const engineOptions = fc.record({
   speculativeRows: fc.constantFrom(1, 4, 8),
 });
 
+/** A backend that computes elsewhere: much can happen until what was computed is read. */
+function slowToRead(readTicks: number): Model {
+  const read: Model["backend"]["read"] = async (tensor) => {
+    const values = await model.backend.read(tensor);
+    await ticks(readTicks);
+    return values;
+  };
+  return { ...model, backend: { ...model.backend, read } };
+}
+
 /** The engine, as another thread would see it. */
 async function throughPort(engine: Engine): Promise<Engine> {
   const { port1, port2 } = new MessageChannel();
@@ -154,8 +165,9 @@ describe("random load", () => {
         fc.array(clients, { minLength: 1, maxLength: 8 }),
         engineOptions,
         fc.boolean(),
-        async (crowd, options, isRemote) => {
-          const engine = createEngine(model, options);
+        fc.constantFrom(0, 3),
+        async (crowd, options, isRemote, readTicks) => {
+          const engine = createEngine(slowToRead(readTicks), options);
           const used = isRemote ? await throughPort(engine) : engine;
           const results = await Promise.all(crowd.map((client) => act(used, client)));
           for (const [index, { events, isWhole }] of results.entries()) {
