@@ -28,6 +28,7 @@ export {
   type ToolChoice,
 } from "./request.ts";
 export { type AgentModel, openPrompt, type Prompt, runAgent } from "./run.ts";
+export { createStopFilter, type StopFilter } from "./stop.ts";
 export {
   type FunctionTool,
   type ToolArguments,

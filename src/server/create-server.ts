@@ -7,6 +7,7 @@ import { cors } from "hono/cors";
 import { type Admission, createAdmission } from "./admission.ts";
 import { type CallRecord, openCall } from "./call.ts";
 import { chatOperations, chatRoutes } from "./chat/index.ts";
+import { completionOperations, completionRoutes } from "./completions/index.ts";
 import type { LogEntry, ServedModel, ServerContext, ServerEnv } from "./context.ts";
 import { errorResponse, HttpError, toHttpError } from "./errors.ts";
 import { createGate, type Gate, stoppingError } from "./gate.ts";
@@ -177,7 +178,8 @@ function createApp({ context, gate, admission, options, isReady }: AppParts): Ho
   app.route("/", healthRoutes({ context, admission, isReady }));
   app.route("/", modelsRoutes(context));
   app.route("/", chatRoutes(context, options.responses));
-  app.route("/", openApiRoutes([...chatOperations, ...responsesOperations]));
+  app.route("/", completionRoutes(context));
+  app.route("/", openApiRoutes([...responsesOperations, ...chatOperations, ...completionOperations]));
   app.notFound((c) => {
     const message = `There is nothing at ${c.req.method} ${c.req.path.slice(0, 200)}.`;
     return errorResponse(new HttpError(404, { code: "unknown_url", message }));

@@ -19,6 +19,15 @@ export interface RunOptions {
   readonly api: string;
 }
 
+/** For what is not a conversation. */
+export interface PlainRunOptions extends Omit<RunOptions, "request"> {
+  readonly signal: AbortSignal;
+  /** Of the prompt. */
+  readonly letters: number;
+  /** Begins, as a run of the agent does, with `turn-start`. */
+  readonly begin: (signal: AbortSignal) => AsyncGenerator<AgentEvent, void>;
+}
+
 export interface Run {
   /** Of the first turn. */
   readonly promptTokens: number;
@@ -30,7 +39,7 @@ export interface Run {
  * Throws HttpError or GptOssError where the run cannot begin: 429 `queue_full`, 400 `context_length_exceeded`, bad
  * requests. Errors after that are thrown by `events`.
  */
-export type StartRun = (options: RunOptions) => Promise<Run>;
+export type StartRun = (options: RunOptions | PlainRunOptions) => Promise<Run>;
 
 export interface RunParts {
   readonly admission: Admission;
@@ -46,17 +55,13 @@ export const createStartRun =
   (parts: RunParts): StartRun =>
   async (options) => {
     const { call, model, api } = options;
-    refuseHopeless(options);
+    const { letters, begin, signal: ends } = "request" in options ? conversation(options) : options;
+    refuseHopeless(letters, model.engine.contextLength);
     const leave = parts.admission.enter();
     const measured = parts.metrics.startRun({ api, model: model.id });
     const leaving = new AbortController();
-    const signals = [
-      parts.stopping,
-      leaving.signal,
-      ...(options.request.signal ? [options.request.signal] : []),
-    ];
-    const signal = AbortSignal.any(signals);
-    const events = runAgent(model, { ...options.request, signal });
+    const signal = AbortSignal.any([parts.stopping, leaving.signal, ...(ends ? [ends] : [])]);
+    const events = begin(signal);
     const over = (): void => {
       leave();
       const { promptTokens: prompt, outputTokens } = measured.end();
@@ -69,18 +74,26 @@ export const createStartRun =
         events: follow({ opening, events, measured, signal, leave: () => leaving.abort(), over }),
       };
     } catch (error) {
+      leaving.abort();
+      void events.return();
       over();
       throw error;
     }
   };
 
+function conversation({ model, request }: RunOptions) {
+  return {
+    letters: request.messages.reduce((sum, message) => sum + textOf(message).length, 0),
+    begin: (signal: AbortSignal) => runAgent(model, { ...request, signal }),
+    signal: request.signal,
+  };
+}
+
 /** No token of gpt-oss's vocabulary is longer. */
 const longestTokenBytes = 128;
 
 /** Nobody else is served while megabytes of text become tokens. */
-function refuseHopeless({ model, request }: RunOptions): void {
-  const letters = request.messages.reduce((sum, message) => sum + textOf(message).length, 0);
-  const { contextLength } = model.engine;
+function refuseHopeless(letters: number, contextLength: number): void {
   const atLeast = Math.ceil(letters / longestTokenBytes);
   if (atLeast > contextLength) throw tooLong(`at least ${atLeast}`, contextLength);
 }

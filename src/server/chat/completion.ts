@@ -1,9 +1,10 @@
 // The bodies of Chat Completions: chunks of a stream, and the completion that they fold to.
 
 import type { Usage } from "../../agent/index.ts";
+import type { Interleaved } from "../interleave.ts";
 import type { WireLogprob } from "../prompt/index.ts";
+import { wireUsage } from "../usage.ts";
 import type { ChatFinishReason, ChoiceDelta, ToolCallDelta } from "./deltas.ts";
-import type { Interleaved } from "./interleave.ts";
 
 /** What all chunks of a completion have in common. */
 export interface Head {
@@ -11,31 +12,6 @@ export interface Head {
   readonly created: number;
   readonly model: string;
   readonly system_fingerprint: string;
-}
-
-export interface WireUsage {
-  readonly prompt_tokens: number;
-  readonly completion_tokens: number;
-  readonly total_tokens: number;
-  readonly prompt_tokens_details: { readonly cached_tokens: number; readonly audio_tokens: 0 };
-  readonly completion_tokens_details: { readonly reasoning_tokens: number; readonly audio_tokens: 0 };
-}
-
-/** All choices have the same prompt, which counts once. */
-export function wireUsage(usages: readonly Usage[]): WireUsage {
-  const sum = (numbers: readonly number[]): number => numbers.reduce((total, one) => total + one, 0);
-  const prompt = usages[0]?.promptTokens ?? 0;
-  const completion = sum(usages.map(({ outputTokens }) => outputTokens));
-  return {
-    prompt_tokens: prompt,
-    completion_tokens: completion,
-    total_tokens: prompt + completion,
-    prompt_tokens_details: { cached_tokens: usages[0]?.cachedTokens ?? 0, audio_tokens: 0 },
-    completion_tokens_details: {
-      reasoning_tokens: sum(usages.map(({ reasoningTokens }) => reasoningTokens)),
-      audio_tokens: 0,
-    },
-  };
 }
 
 export function chunkOf(head: Head, { index, value }: Interleaved<ChoiceDelta>) {

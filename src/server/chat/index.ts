@@ -6,13 +6,13 @@ import { parseBody, readBody } from "../body.ts";
 import type { Call, ServedModel, ServerContext, ServerEnv } from "../context.ts";
 import { errorObject, toHttpError } from "../errors.ts";
 import { eventualJson } from "../eventual-json.ts";
+import { type Interleaved, interleave } from "../interleave.ts";
 import type { Operation } from "../openapi.ts";
 import type { MediaPolicy } from "../prompt/index.ts";
 import type { Run } from "../run.ts";
 import { sseDone, sseFrame, ssePing, sseResponse, withHeartbeat } from "../sse.ts";
 import { chunkOf, createCompletionFold, type Head, usageChunk } from "./completion.ts";
 import { type ChoiceDelta, choiceDeltas } from "./deltas.ts";
-import { type Interleaved, interleave } from "./interleave.ts";
 import { type PreparedChat, prepareChat } from "./prepare.ts";
 import { chatSchema } from "./request.ts";
 

@@ -47,7 +47,7 @@ export function prepareChat(context: ServerContext, body: ChatBody, media: Media
     messages,
     memory,
     tools,
-    effort: effortOf(effortAsked(body), tools),
+    effort: effortOf(effortAsked(body), { tools, toolChoice }),
     currentDate: currentDate(model, context.now()),
     maxTurns,
     ...(toolChoice && { toolChoice }),

@@ -9,6 +9,10 @@ export interface Interleaved<T> {
 export async function* interleave<T>(
   sources: readonly AsyncIterable<T>[],
 ): AsyncGenerator<Interleaved<T>, void> {
+  if (sources.length === 1) {
+    for await (const value of sources[0]) yield { index: 0, value };
+    return;
+  }
   const iterators = sources.map((source) => source[Symbol.asyncIterator]());
   const next = async (index: number) => ({ index, result: await iterators[index].next() });
   const pending = new Map(iterators.map((_, index) => [index, next(index)]));
