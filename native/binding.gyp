@@ -29,6 +29,8 @@
         "runtime/memory.cc",
         "runtime/objects.cc",
         "runtime/pool.cc",
+        "runtime/profile.cc",
+        "runtime/read_ahead.cc",
         "runtime/variants.cc",
         "ops/attention.cc",
         "ops/expert_rows.cc",

@@ -29,6 +29,7 @@ void multiply_q8_0(const Machine& machine, const Matrix& weight, const MatmulInp
 
 void multiply(const Machine& machine, const Matrix& weight, const MatmulInput& input, const GemmOutput& output) {
   if (input.rows == 0) return;
+  machine.count_read(weight.bytes_read());
   if (weight.is_8_bit()) {
     multiply(machine, machine.kernels.matvec_dense8, machine.kernels.gemm_dense8, weight.dense8(), input, output);
   } else if (weight.is_q8_0) {
@@ -44,34 +45,36 @@ void linear(const Machine& machine, const Tensor& x, const Matrix& weight, const
   multiply(machine, weight, {x.row(0), x.cols, x.rows, x.cols}, {out.row(0), out.cols, bias});
 }
 
-void quantize(const Machine& machine, const Matrix& source, Matrix& target) {
-  const size_t panels = (target.rows + kPanelRows - 1) / kPanelRows, padded = target.dense8().padded_cols();
-  float* widened = nullptr;  // a panel for each thread
-  if (source.is_q8_0) {
+void quantize(const Machine& machine, Matrix& matrix, size_t panels) {
+  const size_t padded = matrix.dense8().padded_cols(), start = matrix.quantized;
+  const size_t count = std::min(panels, matrix.panel_count() - start);
+  float* widened = nullptr;
+  if (matrix.is_q8_0) {
     machine.scratch.reset();
-    widened = machine.scratch.take_array<float>(kPanelRows * source.cols * machine.pool.size());
+    widened = machine.scratch.take_array<float>(kPanelRows * matrix.cols * machine.pool.size());
   }
-  Ranges ranges(panels, 1, 4, machine.pool.size());
+  Ranges ranges(count, 1, 4, machine.pool.size());
   machine.pool.run([&](size_t thread) {
     for (size_t first, last; ranges.next(&first, &last);) {
-      for (size_t p = first; p < last; p++) {
-        uint8_t* values = target.panels.as<uint8_t>() + p * kPanelRows * padded;
-        uint16_t* scales = target.scales.as<uint16_t>() + p * kPanelRows * (padded / kBlockCols);
-        if (source.is_q8_0) {
-          float* rows = widened + thread * kPanelRows * source.cols;
-          const size_t first_row = p * kPanelRows, count = std::min(kPanelRows, source.rows - first_row);
-          for (size_t i = 0; i < count; i++)
-            widen_q8_0(source.values.data() + (first_row + i) * q8_0_bytes(source.cols), source.cols, rows + i * source.cols);
-          const DenseF32 panel = {reinterpret_cast<const uint8_t*>(rows), count, source.cols};
+      for (size_t p = start + first; p < start + last; p++) {
+        uint8_t* values = matrix.panels.as<uint8_t>() + p * kPanelRows * padded;
+        uint16_t* scales = matrix.scales.as<uint16_t>() + p * kPanelRows * (padded / kBlockCols);
+        if (matrix.is_q8_0) {
+          float* rows = widened + thread * kPanelRows * matrix.cols;
+          const size_t first_row = p * kPanelRows, here = std::min(kPanelRows, matrix.rows - first_row);
+          for (size_t i = 0; i < here; i++)
+            widen_q8_0(matrix.values.data() + (first_row + i) * q8_0_bytes(matrix.cols), matrix.cols, rows + i * matrix.cols);
+          const DenseF32 panel = {reinterpret_cast<const uint8_t*>(rows), here, matrix.cols};
           machine.kernels.quantize_panel_f32(panel, 0, values, scales);
-        } else if (source.is_f32) {
-          machine.kernels.quantize_panel_f32(source.f32(), p, values, scales);
+        } else if (matrix.is_f32) {
+          machine.kernels.quantize_panel_f32(matrix.f32(), p, values, scales);
         } else {
-          machine.kernels.quantize_panel_bf16(source.bf16(), p, values, scales);
+          machine.kernels.quantize_panel_bf16(matrix.bf16(), p, values, scales);
         }
       }
     }
   });
+  matrix.quantized += count;
 }
 
 }  // namespace gptoss

@@ -83,6 +83,8 @@ void moe(const Machine& machine, const Tensor& x, const Matrix& router, const Ve
   score(machine, router, router_bias.data(), x, logits);
   const Routes routes = route(logits, x.rows, experts.experts, shape.experts_per_token);
   const MoeCall call = {machine, x, experts, shape, out};
+  for (size_t e = 0; e < experts.experts; e++)
+    if (routes.count(e) > 0) machine.count_read(experts.bytes_of_one());
   if (x.rows <= kMaxVectors) return mix_vectors(call, routes);
   mix_matrices(call, routes);
 }

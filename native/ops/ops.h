@@ -19,6 +19,12 @@ struct Machine {
   const Kernels& kernels;
   Pool& pool;
   Arena& scratch;
+  /// Counts the bytes of weights that operations read, for the profile; may be null.
+  size_t* bytes_read = nullptr;
+
+  void count_read(size_t bytes) const {
+    if (bytes_read != nullptr) *bytes_read += bytes;
+  }
 };
 
 void embed(const Machine& machine, const Matrix& table, const int32_t* tokens, Tensor& out);
@@ -53,8 +59,8 @@ struct AttentionShape {
 void attention(const Machine& machine, const Tensor& q, const Tensor& k, const Tensor& v, const Vector& sinks,
                Cache& cache, const AttentionShape& shape, const std::vector<Sequence>& sequences, Tensor& out);
 
-/// The source's values into the target's panels, whose memory is there.
-void quantize(const Machine& machine, const Matrix& source, Matrix& target);
+/// Fills up to `panels` more of the matrix's panels from its values.
+void quantize(const Machine& machine, Matrix& matrix, size_t panels);
 
 /// Splits `rows` between threads when there is more than a little to do; calls work(first, last).
 template <typename Work>

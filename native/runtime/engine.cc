@@ -93,8 +93,12 @@ size_t Engine::load(int32_t id, const MatrixSource& source) {
     const size_t rows = round_up(source.rows, kPanelRows), cols = round_up(source.cols, 64);
     matrix.panels = Buffer(rows * cols, &bytes_);
     matrix.scales = Buffer(rows * (cols / kBlockCols) * sizeof(uint16_t), &bytes_);
-    quantize(machine_, matrix, matrix);
-    if (!is_in_file || matrix.values.copied) matrix.values = Bytes();
+    if (!is_in_file || matrix.values.copied) {
+      quantize(machine_, matrix, matrix.panel_count());
+      matrix.values = Bytes();
+    } else {
+      unfinished_.push_back(id);  // reads from the file, and so can wait until there is time, or need
+    }
   }
   const Matrix& kept = matrices_.put(id, std::move(matrix));
   return kept.panels.bytes() + kept.scales.bytes() + kept.values.copied.bytes();
@@ -111,6 +115,25 @@ size_t Engine::load(int32_t id, const ExpertsSource& source) {
   experts.down_bias = widen(source.down_bias);
   const Experts& kept = experts_.put(id, std::move(experts));
   return kept.gate_up.copied_bytes() + kept.down.copied_bytes() + kept.gate_up_bias.bytes() + kept.down_bias.bytes();
+}
+
+const Matrix& Engine::weight(int32_t id) {
+  Matrix& matrix = matrices_.get(id);
+  if (matrix.quantized < matrix.panel_count()) quantize(machine_, matrix, matrix.panel_count());
+  return matrix;
+}
+
+bool Engine::prepare_more() {
+  constexpr size_t kValues = size_t{4} << 20;  // a few milliseconds: whoever calls next does not wait long
+  while (!unfinished_.empty() && !is_stopping_.load(std::memory_order_relaxed)) {
+    Matrix* matrix = matrices_.find(unfinished_.front());
+    if (matrix != nullptr && matrix->quantized < matrix->panel_count()) {
+      quantize(machine_, *matrix, kValues / (kPanelRows * matrix->cols) + 1);
+      return true;
+    }
+    unfinished_.pop_front();
+  }
+  return false;
 }
 
 Tensor& Engine::make_tensor(int32_t id, size_t rows, size_t cols) {
@@ -133,6 +156,8 @@ std::optional<Failure> Engine::take_failure() {
 }
 
 void Engine::clear() {
+  read_ahead_.stop();
+  unfinished_.clear();
   tensors_.clear();
   matrices_.clear();
   vectors_.clear();

@@ -4,6 +4,7 @@
 #pragma once
 
 #include <atomic>
+#include <deque>
 #include <optional>
 #include <string>
 
@@ -13,6 +14,8 @@
 #include "memory.h"
 #include "objects.h"
 #include "pool.h"
+#include "profile.h"
+#include "read_ahead.h"
 
 namespace gptoss {
 
@@ -77,6 +80,8 @@ class Engine {
   /// Copies a tensor out. Throws Failure.
   void read(int32_t tensor, float* out);
 
+  /// Does a part of what the first use of a weight would otherwise wait for; false when nothing is left.
+  bool prepare_more();
   /// Gives memory that waits for the next operation back to the system.
   void trim();
   /// Frees every object.
@@ -88,6 +93,8 @@ class Engine {
   class Reader;
   void run_command(int32_t op, Reader& reader);
   void run_attention(Reader& reader);
+  std::string describe(int32_t op, const int32_t* words);
+  const Matrix& weight(int32_t id);
   Tensor& make_tensor(int32_t id, size_t rows, size_t cols);
   const float* bias(int32_t id) { return id < 0 ? nullptr : vectors_.get(id).data(); }
 
@@ -100,14 +107,18 @@ class Engine {
   const Kernels& kernels_;
   Pool pool_;
   Arena scratch_{&bytes_};
-  Machine machine_{kernels_, pool_, scratch_};
-  MappedFiles files_;
+  Profile profile_;
+  size_t bytes_read_ = 0;
+  Machine machine_{kernels_, pool_, scratch_, &bytes_read_};
+  ReadAhead read_ahead_;
+  MappedFiles files_{[this](std::shared_ptr<MappedFile> file) { read_ahead_.add(std::move(file)); }};
   TensorMemory memory_{&bytes_};
   Table<Tensor> tensors_;
   Table<Matrix> matrices_;
   Table<Vector> vectors_;
   Table<Experts> experts_;
   Table<Cache> caches_;
+  std::deque<int32_t> unfinished_;  // matrices whose panels may not all be filled
   std::optional<Failure> failure_;
 };
 

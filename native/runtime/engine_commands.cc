@@ -2,6 +2,7 @@
 
 #include <cstring>
 #include <new>
+#include <utility>
 
 #include "commands.h"
 #include "engine.h"
@@ -49,7 +50,13 @@ void Engine::run(const int32_t* words, size_t count) {
     Reader reader(at + 2, at + 2 + length);
     at += 2 + length;
     try {
-      run_command(op, reader);
+      if (profile_.is_on()) {
+        profile_.begin();
+        run_command(op, reader);
+        profile_.end(describe(op, at - length), std::exchange(bytes_read_, 0));
+      } else {
+        run_command(op, reader);
+      }
     } catch (const Failure& failure) {
       if (!failure_) failure_ = failure;
     } catch (const std::bad_alloc&) {
@@ -70,7 +77,7 @@ void Engine::run_command(int32_t op, Reader& reader) {
       return;
     case Op::kEmbed: {
       const int32_t out = reader.word();
-      const Matrix& table = matrices_.get(reader.word());
+      const Matrix& table = weight(reader.word());
       const size_t rows = reader.size();
       return embed(machine_, table, reader.words(rows), make_tensor(out, rows, table.cols));
     }
@@ -83,8 +90,8 @@ void Engine::run_command(int32_t op, Reader& reader) {
     case Op::kLinear: {
       const int32_t out = reader.word();
       const Tensor& x = tensors_.get(reader.word());
-      const Matrix& weight = matrices_.get(reader.word());
-      return linear(machine_, x, weight, bias(reader.word()), make_tensor(out, x.rows, weight.rows));
+      const Matrix& matrix = weight(reader.word());
+      return linear(machine_, x, matrix, bias(reader.word()), make_tensor(out, x.rows, matrix.rows));
     }
     case Op::kRope: {
       const int32_t out = reader.word();
@@ -98,7 +105,7 @@ void Engine::run_command(int32_t op, Reader& reader) {
     case Op::kMoe: {
       const int32_t out = reader.word();
       const Tensor& x = tensors_.get(reader.word());
-      const Matrix& router = matrices_.get(reader.word());
+      const Matrix& router = weight(reader.word());
       const Vector& router_bias = vectors_.get(reader.word());
       const Experts& experts = experts_.get(reader.word());
       const size_t experts_per_token = reader.size();
@@ -119,6 +126,18 @@ void Engine::run_command(int32_t op, Reader& reader) {
     }
   }
   throw Failure("base/assert", "an unknown native command");
+}
+
+/// For the profile: the operation, with its weight's shape and its number of rows.
+std::string Engine::describe(int32_t op, const int32_t* words) {
+  static const char* const names[] = {"", "embed", "rms_norm", "linear", "rope", "attention", "moe", "add", "gather", "free", "free cache"};
+  std::string name = names[op];
+  if (static_cast<Op>(op) == Op::kFree || static_cast<Op>(op) == Op::kFreeCache) return name;
+  if (static_cast<Op>(op) == Op::kLinear) {
+    const Matrix& weight = matrices_.get(words[2]);
+    name += " " + std::to_string(weight.rows) + "x" + std::to_string(weight.cols);
+  }
+  return name + ", rows " + std::to_string(tensors_.get(words[0]).rows);
 }
 
 void Engine::run_attention(Reader& reader) {

@@ -6,6 +6,8 @@ namespace gptoss {
 
 namespace {
 
+/// With nothing to do for this long, weights are made ready: longer than between two loads of one model.
+constexpr std::chrono::milliseconds kIdleBeforePreparing{20};
 /// With nothing to do for this long, scratch and freed tensors go back to the system.
 constexpr std::chrono::seconds kIdleBeforeTrim{2};
 
@@ -43,6 +45,13 @@ void Executor::work() {
   std::unique_lock<std::mutex> lock(mutex_);
   for (;;) {
     const auto has_work = [this] { return is_stopping_ || !jobs_.empty(); };
+    if (!wake_.wait_for(lock, kIdleBeforePreparing, has_work)) {
+      for (bool is_more = true; is_more && !has_work();) {
+        lock.unlock();
+        is_more = engine_.prepare_more();
+        lock.lock();
+      }
+    }
     if (!wake_.wait_for(lock, kIdleBeforeTrim, has_work)) {
       lock.unlock();
       engine_.trim();

@@ -52,8 +52,12 @@ struct Matrix {
   Bytes values;           // null where only the panels were kept
   bool is_f32 = false;
   bool is_q8_0 = false;  // a GGUF file's blocks; else bfloat16
+  size_t quantized = 0;  // panels that are filled; the others follow before the matrix is used
 
   bool is_8_bit() const { return static_cast<bool>(panels); }
+  size_t panel_count() const { return is_8_bit() ? (rows + kPanelRows - 1) / kPanelRows : 0; }
+  /// By an operation that reads all of it.
+  size_t bytes_read() const { return is_8_bit() ? panels.bytes() + scales.bytes() : rows * cols * (is_f32 ? 4 : 2); }
   Dense8 dense8() const { return {panels.as<const uint8_t>(), scales.as<const uint16_t>(), rows, cols}; }
   DenseBf16 bf16() const { return {values.data(), rows, cols}; }
   DenseF32 f32() const { return {values.data(), rows, cols}; }
@@ -90,6 +94,8 @@ struct Experts {
   size_t experts = 0, hidden = 0, intermediate = 0;
   ExpertMatrix gate_up, down;      // [2·I, D], [D, I]
   Buffer gate_up_bias, down_bias;  // f32 [E, 2·I], [E, D]
+
+  size_t bytes_of_one() const { return 3 * intermediate * hidden / 32 * 17; }
 };
 
 /// All layers' keys and values.
@@ -118,6 +124,8 @@ class Table {
     objects_[static_cast<size_t>(id)] = std::make_unique<T>(std::move(object));
     return *objects_[static_cast<size_t>(id)];
   }
+  /// Null when absent.
+  T* find(int32_t id) { return has(id) ? objects_[static_cast<size_t>(id)].get() : nullptr; }
   std::unique_ptr<T> take(int32_t id) { return has(id) ? std::move(objects_[static_cast<size_t>(id)]) : nullptr; }
   void clear() { objects_.clear(); }
 

@@ -60,7 +60,8 @@ void test_linear(const Kernels& kernels, size_t threads, Report& report) {
     Matrix panels = bench.bf16_matrix(bf16);
     panels.panels = Buffer(round_up(rows, kPanelRows) * round_up(cols, 64), &bench.bytes);
     panels.scales = Buffer(round_up(rows, kPanelRows) * round_up(cols, 64) / 32 * sizeof(uint16_t), &bench.bytes);
-    quantize(bench.machine, stored, panels);
+    quantize(bench.machine, panels, 1);
+    quantize(bench.machine, panels, panels.panel_count());
     test_matrix(bench, random, panels, panel_values(panels), 2e-2, "dense8", report);  // activations in 8 bits
   }
 }

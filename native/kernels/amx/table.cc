@@ -1,8 +1,8 @@
 #include "../generic/attention.h"
 #include "../generic/elementwise.h"
 #include "../generic/matvec_dense.h"
-#include "../generic/quantize.h"
 #include "../avx512vnni/mxfp4_blocks_matvec.h"
+#include "../avx512vnni/quantize.h"
 #include "../avx512vnni/tables.h"
 #include "tables.h"
 
@@ -21,7 +21,7 @@ Kernels amx_kernels() {
   k.gemm_dense8 = kAmxGemmDense8;
   k.gemm_bf16 = kAmxGemmBf16;
   k.attend = attend;
-  k.quantize_panel_bf16 = quantize_panel;
+  k.quantize_panel_bf16 = quantize_panel_bf16;
   k.quantize_panel_f32 = quantize_panel;
   k.rms_norm = rms_norm;
   k.rope = rope;

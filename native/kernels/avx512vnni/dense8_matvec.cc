@@ -52,36 +52,50 @@ inline __m512i broadcast4(const int8_t* p) {
   return _mm512_set1_epi32(word);
 }
 
-template <size_t V>
-void panels(const Dense8& weights, size_t first, size_t last, const void* const* activations, const float* bias,
-            float* const* out) {
+/// P panels, `apart` rows from one another: each is a stream that the hardware prefetcher follows.
+template <size_t P, size_t V>
+void panel_group(const Dense8& weights, size_t row, size_t apart, const void* const* activations, const float* bias,
+                 float* const* out) {
   const size_t blocks = weights.padded_cols() / kBlockCols;
-  for (size_t row = first; row < last; row += kPanelRows) {
-    const uint8_t* values = weights.values + row * weights.padded_cols();
-    const uint16_t* scales = weights.scales + row * blocks;
-    __m512 acc[V];
-    for (size_t v = 0; v < V; v++) acc[v] = _mm512_setzero_ps();
-    for (size_t b = 0; b < blocks; b++) {
-      const uint8_t* w = values + b * kBlockCols * kPanelRows;
+  __m512 acc[P * V];
+  for (size_t i = 0; i < P * V; i++) acc[i] = _mm512_setzero_ps();
+  for (size_t b = 0; b < blocks; b++) {
+    for (size_t p = 0; p < P; p++) {
+      const size_t block = (row + p * apart) * blocks + b * kPanelRows;
+      const uint8_t* w = weights.values + block * kBlockCols;
       __m512i columns[8];
       for (size_t j = 0; j < 8; j++) {
         _mm_prefetch((const char*)w + j * 64 + kPrefetchBytes, _MM_HINT_T0);
         columns[j] = _mm512_load_si512(w + j * 64);
       }
-      const __m256i half = _mm256_load_si256((const __m256i*)(scales + b * kPanelRows));
+      _mm_prefetch((const char*)(weights.scales + block) + kPrefetchBytes / 8, _MM_HINT_T0);
+      const __m256i half = _mm256_load_si256((const __m256i*)(weights.scales + block));
       const __m512 scale = _mm512_castsi512_ps(_mm512_slli_epi32(_mm512_cvtepu16_epi32(half), 16));
       for (size_t v = 0; v < V; v++) {
         const Block& x = ((const Block*)activations[v])[b];
         __m512i sum = _mm512_set1_epi32(x.start);
         for (size_t j = 0; j < 8; j++) sum = _mm512_dpbusd_epi32(sum, columns[j], broadcast4(x.values + 4 * j));
-        acc[v] = _mm512_fmadd_ps(_mm512_cvtepi32_ps(sum), _mm512_mul_ps(scale, _mm512_set1_ps(x.scale)), acc[v]);
+        const __m512 both = _mm512_mul_ps(scale, _mm512_set1_ps(x.scale));
+        acc[p * V + v] = _mm512_fmadd_ps(_mm512_cvtepi32_ps(sum), both, acc[p * V + v]);
       }
     }
-    const size_t count = weights.rows - row < kPanelRows ? weights.rows - row : kPanelRows;
-    const __mmask16 present = (__mmask16)((1u << count) - 1);
-    const __m512 start = bias ? _mm512_maskz_loadu_ps(present, bias + row) : _mm512_setzero_ps();
-    for (size_t v = 0; v < V; v++) _mm512_mask_storeu_ps(out[v] + row, present, _mm512_add_ps(acc[v], start));
   }
+  for (size_t p = 0; p < P; p++) {
+    const size_t at = row + p * apart, count = weights.rows - at < kPanelRows ? weights.rows - at : kPanelRows;
+    const __mmask16 present = (__mmask16)((1u << count) - 1);
+    const __m512 start = bias ? _mm512_maskz_loadu_ps(present, bias + at) : _mm512_setzero_ps();
+    for (size_t v = 0; v < V; v++) _mm512_mask_storeu_ps(out[v] + at, present, _mm512_add_ps(acc[p * V + v], start));
+  }
+}
+
+template <size_t V>
+void panels(const Dense8& weights, size_t first, size_t last, const void* const* activations, const float* bias,
+            float* const* out) {
+  const size_t apart = (last - first) / kPanelRows / 2 * kPanelRows;
+  for (size_t row = first; row < first + apart; row += kPanelRows)
+    panel_group<2, V>(weights, row, apart, activations, bias, out);
+  for (size_t row = first + 2 * apart; row < last; row += kPanelRows)
+    panel_group<1, V>(weights, row, 0, activations, bias, out);
 }
 
 void run(const Dense8& weights, size_t first, size_t last, const void* const* activations, size_t vectors,

@@ -12,6 +12,8 @@ namespace {
 
 constexpr size_t kGroup = 128;
 
+constexpr size_t kScaleRowsAhead = 4;
+
 /// 128 activations. Lane i of `start` and `scale` belongs to block i / 4.
 struct alignas(64) Group {
   int8_t even[64];  // 16 of each block
@@ -107,47 +109,52 @@ inline uint32_t last_exponents(const uint8_t* scales, size_t whole, size_t rest)
   return exponents;
 }
 
+/// R rows, `apart` rows from one another.
 template <size_t R, size_t V>
-void row_group(const Mxfp4& weights, size_t row, const Group* const* groups, const float* bias, float* const* out) {
+void row_group(const Mxfp4& weights, size_t row, size_t apart, const Group* const* groups, const float* bias,
+               float* const* out) {
   const size_t cols = weights.cols, whole = cols / kGroup, rest = cols % kGroup / kBlockCols;
-  const uint8_t* blocks = weights.blocks + row * cols / 2;
-  const uint8_t* scales = weights.scales + row * cols / 32;
-  // Rows are read side by side, so each line of the next rows is fetched once, from the same line of these.
-  const size_t ahead = R * cols / 2 > kPrefetchBytes ? R * cols / 2 : kPrefetchBytes;
+  const size_t row_bytes = cols / 2, row_scales = cols / kBlockCols;
+  const uint8_t* blocks = weights.blocks + row * row_bytes;
+  const uint8_t* scales = weights.scales + row * row_scales;
   __m512i bytes[R];
   __m512 weight_scales[R], acc[R * V];
   for (size_t i = 0; i < R * V; i++) acc[i] = _mm512_setzero_ps();
+  for (size_t r = 0; r < R; r++)
+    for (size_t i = 0; i < row_scales; i += 64)
+      _mm_prefetch((const char*)scales + (r * apart + kScaleRowsAhead) * row_scales + i, _MM_HINT_T0);
   for (size_t g = 0; g < whole; g++) {
     for (size_t r = 0; r < R; r++) {
-      const uint8_t* line = blocks + r * (cols / 2) + g * 64;
-      _mm_prefetch((const char*)line + ahead, _MM_HINT_T0);
+      const uint8_t* line = blocks + r * apart * row_bytes + g * 64;
+      _mm_prefetch((const char*)line + kPrefetchBytes, _MM_HINT_T0);
       bytes[r] = _mm512_loadu_si512(line);
-      weight_scales[r] = block_scales(scales + r * (cols / 32) + 4 * g);
+      weight_scales[r] = block_scales(scales + r * apart * row_scales + 4 * g);
     }
     multiply<R, V>(bytes, weight_scales, groups, g, acc);
   }
   if (rest > 0) {
     const __mmask64 present = ((__mmask64)1 << (16 * rest)) - 1;
     for (size_t r = 0; r < R; r++) {
-      bytes[r] = _mm512_maskz_loadu_epi8(present, blocks + r * (cols / 2) + whole * 64);
-      weight_scales[r] = block_scales(last_exponents(scales + r * (cols / 32), whole, rest));
+      bytes[r] = _mm512_maskz_loadu_epi8(present, blocks + r * apart * row_bytes + whole * 64);
+      weight_scales[r] = block_scales(last_exponents(scales + r * apart * row_scales, whole, rest));
     }
     multiply<R, V>(bytes, weight_scales, groups, whole, acc);
   }
   for (size_t v = 0; v < V; v++)
     for (size_t r = 0; r < R; r++)
-      out[v][row + r] = _mm512_reduce_add_ps(acc[v * R + r]) + (bias ? bias[row + r] : 0.0f);
+      out[v][row + r * apart] = _mm512_reduce_add_ps(acc[v * R + r]) + (bias ? bias[row + r * apart] : 0.0f);
 }
 
-/// R rows at a time share the loads of activations and hide each other's latencies.
+/// R rows at a time share the loads of activations and hide each other's latencies. They come from R parts of the range,
+/// each of which is read from front to back: such streams the hardware prefetcher follows, rows side by side it does not.
 template <size_t R, size_t V>
 void rows(const Mxfp4& weights, size_t first, size_t last, const void* const* activations, const float* bias,
           float* const* out) {
   const Group* groups[V];
   for (size_t v = 0; v < V; v++) groups[v] = (const Group*)activations[v];
-  size_t row = first;
-  for (; row + R <= last; row += R) row_group<R, V>(weights, row, groups, bias, out);
-  for (; row < last; row++) row_group<1, V>(weights, row, groups, bias, out);
+  const size_t apart = (last - first) / R;
+  for (size_t row = first; row < first + apart; row++) row_group<R, V>(weights, row, apart, groups, bias, out);
+  for (size_t row = first + R * apart; row < last; row++) row_group<1, V>(weights, row, 1, groups, bias, out);
 }
 
 void run(const Mxfp4& weights, size_t first, size_t last, const void* const* activations, size_t vectors,

@@ -2,8 +2,8 @@
 #include "../generic/bf16_gemm.h"
 #include "../generic/elementwise.h"
 #include "../generic/matvec_dense.h"
-#include "../generic/quantize.h"
 #include "mxfp4_blocks_matvec.h"
+#include "quantize.h"
 #include "tables.h"
 
 namespace gptoss {
@@ -21,7 +21,7 @@ Kernels avx512vnni_kernels() {
   k.gemm_dense8 = kAvx512VnniGemmDense8;
   k.gemm_bf16 = kGemmBf16;
   k.attend = attend;
-  k.quantize_panel_bf16 = quantize_panel;
+  k.quantize_panel_bf16 = quantize_panel_bf16;
   k.quantize_panel_f32 = quantize_panel;
   k.rms_norm = rms_norm;
   k.rope = rope;
