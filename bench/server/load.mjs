@@ -133,7 +133,7 @@ async function chatOnce(index, length, { withTokens = false, onToken } = {}) {
   return length;
 }
 
-async function respondOnce(turn) {
+async function respondOnce(turn, onEvent) {
   const index = settledQuestions[turn % settledQuestions.length];
   const expected = natural[index];
   const body = {
@@ -141,7 +141,7 @@ async function respondOnce(turn) {
     input: questions[index],
     reasoning: { effort: "medium" },
   };
-  const answer = await respond({ url, agent, body });
+  const answer = await respond({ url, agent, body, onEvent });
   check("response text", answer.text, expected.text);
   check("response reasoning", answer.reasoning, expected.reasoning);
   check("response tokens", answer.usage.output_tokens, expected.usage.outputTokens);
@@ -149,16 +149,19 @@ async function respondOnce(turn) {
   return answer.usage.output_tokens;
 }
 
-/** Each client asks again as soon as it has its answer. Tokens by client, within the time. */
+/** Each client asks again as soon as it has its answer. `streamed` is what came within the time. */
 async function crowd(seconds, once) {
   const end = performance.now() + seconds * 1000;
   const counts = new Array(clients).fill(0);
+  const streamed = new Array(clients).fill(0);
   const start = performance.now();
   await Promise.all(
     counts.map(async (_, client) => {
       for (let turn = 0; performance.now() < end; turn++) {
         try {
-          counts[client] += await once(client, turn);
+          counts[client] += await once(client, turn, () => {
+            if (performance.now() < end) streamed[client]++;
+          });
           found.requests++;
         } catch (error) {
           found.errors.push(String(error?.stack ?? error));
@@ -167,7 +170,7 @@ async function crowd(seconds, once) {
       }
     }),
   );
-  return { counts, rate: sum(counts) / ((performance.now() - start) / 1000) };
+  return { streamed, rate: sum(counts) / ((performance.now() - start) / 1000) };
 }
 
 const sum = (numbers) => numbers.reduce((a, b) => a + b, 0);
@@ -215,10 +218,10 @@ const vanisher = setInterval(() => {
     (error) => found.errors.push(`vanishing: ${error}`),
   );
 }, 500);
-const mixed = await crowd(Number(values.seconds), (client, turn) =>
+const mixed = await crowd(Number(values.seconds), (client, turn, onToken) =>
   turn % 2 === 0
-    ? chatOnce(client * 3 + turn, lengths[(client + turn) % lengths.length], { withTokens: true })
-    : respondOnce(client + turn),
+    ? chatOnce(client * 3 + turn, lengths[(client + turn) % lengths.length], { withTokens: true, onToken })
+    : respondOnce(client + turn, onToken),
 );
 clearInterval(sampler);
 clearInterval(vanisher);
@@ -235,7 +238,7 @@ const result = {
   wrong: found.wrong.slice(0, 5),
   vanished,
   stillRunning: left,
-  fairness: Math.max(...mixed.counts) / Math.min(...mixed.counts),
+  fairness: Math.max(...mixed.streamed) / Math.min(...mixed.streamed),
   mixedTokensPerSecond: mixed.rate,
   httpOfEngine: ratios.length > 0 ? median(ratios.map(([ratio]) => ratio)) : undefined,
   residentMegabytes: samples.at(-1)[1] / 1e6,
