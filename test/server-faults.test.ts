@@ -2,7 +2,7 @@
 // real sockets, the store on disk.
 
 import { spawnSync } from "node:child_process";
-import { mkdtempSync, rmSync } from "node:fs";
+import { mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { connect } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -32,8 +32,15 @@ afterEach(async () => {
   await Promise.all(running.splice(0).map((server) => server.stop("SIGKILL")));
 });
 
-async function startServer(store: string, options: object = {}): Promise<Started> {
-  const server = (await startPlainServer(["--store", store, "--max-sequences", "32"], options)) as Started;
+interface StartOptions {
+  readonly args?: readonly string[];
+  /** The command that runs it. */
+  readonly wrap?: readonly string[];
+}
+
+async function startServer(store: string, { args = [], ...options }: StartOptions = {}): Promise<Started> {
+  const all = ["--store", store, "--max-sequences", "32", ...args];
+  const server = (await startPlainServer(all, options)) as Started;
   running.push(server);
   return server;
 }
@@ -63,6 +70,9 @@ const get = async (url: string, path: string): Promise<WireResponse> => {
   expect(response.status).toBe(200);
   return (await response.json()) as WireResponse;
 };
+
+const remove = (url: string, id: string): Promise<Response> =>
+  fetch(`${url}/v1/responses/${id}`, { method: "DELETE" });
 
 const question = (index: number): string => `What is ${10 + (index % 80)} + ${(index * 7) % 90}?`;
 const pause = (ms: number): Promise<void> => new Promise((resolve) => setTimeout(resolve, ms));
@@ -129,14 +139,20 @@ test("killed under load: what was reported complete is there, whole; what ran in
 });
 
 /** A folder of 4 MB that is full when it is full, without being root: a mount in a namespace of one's own. */
-const smallDisk = ["unshare", "-rm", "sh", "-c", `mount -t tmpfs -o size=4m tmpfs "$0" && exec "$@"`];
+const smallDisk = [
+  "unshare",
+  "-rm",
+  "sh",
+  "-c",
+  `mount -t tmpfs -o size=4m tmpfs "$0" && head -c 1000000 /dev/zero >"$0/ballast" && exec "$@"`,
+];
 const canMount = spawnSync(smallDisk[0], [...smallDisk.slice(1), folder, "true"]).status === 0;
 
 test.skipIf(!canMount)(
   "a full disk: answers are given, say that they were not stored, and the store heals",
   async () => {
     const disk = mkdtempSync(join(folder, "disk-"));
-    const { url } = await startServer(disk, { wrap: [...smallDisk, disk] });
+    const { url, pid } = await startServer(disk, { wrap: [...smallDisk, disk] });
     const long = "word ".repeat(1000);
     const answers: WireResponse[] = [];
     // Each keeps some 5 kB of instructions for its input and its response.
@@ -157,7 +173,11 @@ test.skipIf(!canMount)(
     for (const answer of kept) expect(await get(url, answer.id)).toEqual(answer);
     expect((await fetch(`${url}/v1/responses/${lost[0].id}`)).status).toBe(404);
     expect((await post(url, { input: "Hi", background: true })).status).toBeOneOf([200, 503]);
-    expect((await fetch(`${url}/health`)).status).toBe(200);
+    rmSync(`/proc/${pid}/root${disk}/ballast`);
+    expect((await remove(url, kept[0].id)).status).toBe(200);
+    const after = (await (await post(url, { input: "Hi" })).json()) as WireResponse;
+    expect(after.store).toBe(true);
+    expect(await get(url, after.id)).toEqual(after);
   },
 );
 
@@ -195,6 +215,52 @@ test("clients that hang up at any point, or send nonsense, take nothing from the
   await expect.poll(() => metric(url, "gpt_oss_requests_inside"), { timeout: 5000 }).toBe(0);
   expect((await post(url, { input: "Hi" })).status).toBe(200);
 });
+
+const hasNative =
+  spawnSync(process.execPath, ["dist/cli/main.js", "info", "--backend", "native"]).status === 0;
+
+test.skipIf(!hasNative)("clients that do not read hold neither memory nor the others", async () => {
+  const { url, pid } = await startServer("memory", { args: ["--backend", "native", "--context", "65536"] });
+  const { hostname, port } = new URL(url);
+  // 16 endless answers with twenty alternatives to each token: megabytes a second.
+  const specials = Array.from({ length: 9 }, (_, index) => [2048 + index, -100]);
+  const body = JSON.stringify({
+    model: "embedded",
+    messages: [{ role: "user", content: "Hi" }],
+    reasoning_effort: "none",
+    max_tokens: 3000,
+    n: 16,
+    logprobs: true,
+    top_logprobs: 20,
+    logit_bias: Object.fromEntries(specials),
+    stream: true,
+  });
+  const socket = connect(Number(port), hostname);
+  socket.pause();
+  socket.write(
+    `POST /v1/chat/completions HTTP/1.1\r\nhost: ${hostname}:${port}\r\ncontent-type: application/json\r\ncontent-length: ${body.length}\r\n\r\n${body}`,
+  );
+  const steps = (): Promise<number> => metric(url, "gpt_oss_engine_steps_total");
+  let before = -1;
+  let now = 0;
+  while (now !== before || now === 0) {
+    before = now;
+    await pause(1000);
+    now = await steps();
+  }
+  // What is on its way are the buffers of the sockets; the rest of the answers has not been made.
+  expect(now).toBeLessThan(3000);
+  expect(await metric(url, "gpt_oss_engine_running")).toBe(16);
+  expect(residentBytes(pid)).toBeLessThan(600e6);
+  const other = (await (await post(url, { input: question(1) })).json()) as WireResponse;
+  expect(other.status).toBe("completed");
+  socket.resume();
+  await expect.poll(steps, { timeout: 10_000 }).toBeGreaterThan(now + 50);
+  socket.destroy();
+});
+
+const residentBytes = (pid: number): number =>
+  Number(/VmRSS:\s+(\d+)/.exec(readFileSync(`/proc/${pid}/status`, "utf8"))?.[1]) * 1024;
 
 async function metric(url: string, name: string): Promise<number> {
   const text = await (await fetch(`${url}/metrics`)).text();
