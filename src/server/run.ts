@@ -89,6 +89,22 @@ function conversation({ model, request }: RunOptions) {
   };
 }
 
+/** All of them or none. */
+export async function startAll(starts: readonly (() => Promise<Run>)[]): Promise<Run[]> {
+  const runs: Run[] = [];
+  try {
+    for (const start of starts) runs.push(await start());
+    return runs;
+  } catch (error) {
+    for (const { events } of runs) await events[Symbol.asyncIterator]().return?.();
+    throw error;
+  }
+}
+
+/** What to tell a client whose run ended as aborted. */
+export const whyAborted = ({ stopping }: Pick<RunParts, "stopping">, { signal }: Call): unknown =>
+  stopping.aborted ? stopping.reason : signal.reason;
+
 /** No token of gpt-oss's vocabulary is longer. */
 const longestTokenBytes = 128;
 

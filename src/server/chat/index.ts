@@ -3,13 +3,13 @@
 import { Hono } from "hono";
 import type { Usage } from "../../agent/index.ts";
 import { parseBody, readBody } from "../body.ts";
-import type { Call, ServedModel, ServerContext, ServerEnv } from "../context.ts";
+import type { ServedModel, ServerContext, ServerEnv } from "../context.ts";
 import { errorObject, toHttpError } from "../errors.ts";
 import { eventualJson } from "../eventual-json.ts";
 import { type Interleaved, interleave } from "../interleave.ts";
 import type { Operation } from "../openapi.ts";
 import type { MediaPolicy } from "../prompt/index.ts";
-import type { Run } from "../run.ts";
+import { type Run, startAll, whyAborted } from "../run.ts";
 import { sseDone, sseFrame, ssePing, sseResponse, withHeartbeat } from "../sse.ts";
 import { chunkOf, createCompletionFold, type Head, usageChunk } from "./completion.ts";
 import { type ChoiceDelta, choiceDeltas } from "./deltas.ts";
@@ -40,10 +40,15 @@ export function chatRoutes(
     const { call } = c.var;
     const body = parseBody(chatSchema, await readBody(c.req.raw, context.limits));
     const chat = prepareChat(context, body, media);
-    const runs = await startAll(context, call, chat);
+    const runs = await startAll(
+      chat.requests.map((request) => () => {
+        const { model } = chat;
+        return context.startRun({ call, model, request: { ...request, signal: call.signal }, api: "chat" });
+      }),
+    );
     const deltas = interleave(
       runs.map((run) =>
-        choiceDeltas(remembered(context, chat, run), deltaOptions(chat), whyAborted(context, call)),
+        choiceDeltas(remembered(context, chat, run), deltaOptions(chat), () => whyAborted(context, call)),
       ),
     );
     const head = headOf(context, chat.model);
@@ -65,26 +70,6 @@ export function chatRoutes(
   return routes;
 }
 
-/** All choices or none. */
-async function startAll(
-  context: ServerContext,
-  call: Call,
-  { model, requests }: PreparedChat,
-): Promise<Run[]> {
-  const runs: Run[] = [];
-  try {
-    for (const request of requests) {
-      runs.push(
-        await context.startRun({ call, model, request: { ...request, signal: call.signal }, api: "chat" }),
-      );
-    }
-    return runs;
-  } catch (error) {
-    for (const { events } of runs) await events[Symbol.asyncIterator]().return?.();
-    throw error;
-  }
-}
-
 /** So that a client that drops the thoughts before a call can be helped when it comes back with the result. */
 async function* remembered({ thoughts }: ServerContext, { model, memory }: PreparedChat, { events }: Run) {
   const recorder = thoughts.record(model.id, memory);
@@ -95,9 +80,6 @@ async function* remembered({ thoughts }: ServerContext, { model, memory }: Prepa
 }
 
 const deltaOptions = (chat: PreparedChat) => ({ ...chat, tokenizer: chat.model.tokenizer });
-
-const whyAborted = (context: ServerContext, call: Call) => (): unknown =>
-  context.stopping.aborted ? context.stopping.reason : call.signal.reason;
 
 function headOf(context: ServerContext, model: ServedModel): Head {
   return {

@@ -1,7 +1,6 @@
 // From a request's body to what the agent is asked. Everything that can be wrong with it is found here.
 
 import type { AgentRequest, AnswerFormat, SampledMemory, ToolSet } from "../../agent/index.ts";
-import type { SamplingOptions } from "../../engine/index.ts";
 import { currentDate, type ServedModel, type ServerContext } from "../context.ts";
 import { HttpError, invalidValue } from "../errors.ts";
 import {
@@ -14,6 +13,7 @@ import {
   toolChoiceOf,
   toolSetOf,
 } from "../prompt/index.ts";
+import { samplingOf, stopOf } from "../sampling.ts";
 import { historyOf } from "./messages.ts";
 import type { ChatBody } from "./request.ts";
 
@@ -55,10 +55,9 @@ export function prepareChat(context: ServerContext, body: ChatBody, media: Media
     ...(answerStart !== undefined && { answerStart }),
     ...limitsOf(body),
   };
-  const shared = samplingOf(body, model);
-  const requests = Array.from({ length: choicesOf(context, body) }, (_, index) => ({
+  const requests = Array.from({ length: choicesOf(context, body) }, (_, choice) => ({
     ...request,
-    sampling: { ...shared, ...(shared.seed !== undefined && { seed: shared.seed + index }) },
+    sampling: samplingOf(body, model, choice),
   }));
   return {
     model,
@@ -141,31 +140,10 @@ function effortAsked(body: ChatBody) {
 
 function limitsOf(body: ChatBody): Pick<AgentRequest, "maxTokens" | "stop" | "topLogprobs"> {
   const maxTokens = body.max_completion_tokens ?? body.max_tokens;
-  const stop = (typeof body.stop === "string" ? [body.stop] : (body.stop ?? [])).filter(
-    (text) => text !== "",
-  );
+  const stop = stopOf(body);
   return {
     ...(maxTokens != null && { maxTokens }),
     ...(stop.length > 0 && { stop }),
     ...(body.logprobs === true && { topLogprobs: body.top_logprobs ?? 0 }),
-  };
-}
-
-function samplingOf(body: ChatBody, model: ServedModel): SamplingOptions {
-  const temperature = body.temperature ?? model.defaults?.temperature;
-  const { top_k: topK, logit_bias: logitBias } = body;
-  return {
-    ...(temperature !== undefined && { temperature }),
-    ...(body.top_p != null && { topP: body.top_p }),
-    // vLLM's -1, like no value: all of them
-    ...(topK != null && topK > 0 && { topK }),
-    ...(body.min_p != null && { minP: body.min_p }),
-    ...(body.repetition_penalty != null && { repetitionPenalty: body.repetition_penalty }),
-    ...(body.frequency_penalty != null && { frequencyPenalty: body.frequency_penalty }),
-    ...(body.presence_penalty != null && { presencePenalty: body.presence_penalty }),
-    ...(body.seed != null && { seed: body.seed }),
-    ...(logitBias != null && {
-      logitBias: new Map(Object.entries(logitBias).map(([token, bias]) => [Number(token), bias])),
-    }),
   };
 }

@@ -3,6 +3,7 @@
 
 import * as z from "zod";
 import { type AskedEffort, askedEfforts, formatNamePattern } from "../prompt/index.ts";
+import { samplingFields } from "../sampling.ts";
 
 const jsonSchema = z.union([z.boolean(), z.record(z.string(), z.unknown())]);
 
@@ -66,29 +67,13 @@ const responseFormat = z.discriminatedUnion("type", [
 const effort = z.enum(askedEfforts as [AskedEffort, ...AskedEffort[]]);
 const tokenCount = z.int().min(1);
 
-const sampling = {
-  temperature: z.number().min(0).max(2).nullish(),
-  top_p: z.number().min(0).max(1).nullish(),
-  frequency_penalty: z.number().min(-2).max(2).nullish(),
-  presence_penalty: z.number().min(-2).max(2).nullish(),
-  logit_bias: z
-    .record(z.string().regex(/^\d+$/, "token ids as keys"), z.number().min(-100).max(100))
-    .nullish(),
-  seed: z.int().nullish(),
-  /** vLLM's and llama.cpp's. */
-  top_k: z.int().nullish(),
-  min_p: z.number().min(0).max(1).nullish(),
-  repetition_penalty: z.number().min(0.01).max(100).nullish(),
-};
-
 export const chatSchema = z.object({
   model: z.string().nullish(),
   messages: z.array(message).min(1),
-  ...sampling,
+  ...samplingFields,
   max_completion_tokens: tokenCount.nullish(),
   max_tokens: tokenCount.nullish(),
   n: z.int().min(1).nullish(),
-  stop: z.union([z.string(), z.array(z.string()).max(4)]).nullish(),
   logprobs: z.boolean().nullish(),
   top_logprobs: z.int().min(0).max(20).nullish(),
   stream: z.boolean().nullish(),

@@ -4,12 +4,12 @@ import { Hono } from "hono";
 import type { AgentEvent, SampledLogprob, Usage } from "../../agent/index.ts";
 import type { TokenId, Tokenizer } from "../../tokenizer/index.ts";
 import { parseBody, readBody } from "../body.ts";
-import type { Call, ServerContext, ServerEnv } from "../context.ts";
+import type { ServerContext, ServerEnv } from "../context.ts";
 import { errorObject, toHttpError } from "../errors.ts";
 import { eventualJson } from "../eventual-json.ts";
 import { type Interleaved, interleave } from "../interleave.ts";
 import type { Operation } from "../openapi.ts";
-import type { Run } from "../run.ts";
+import { startAll, whyAborted } from "../run.ts";
 import { sseDone, sseFrame, ssePing, sseResponse, withHeartbeat } from "../sse.ts";
 import { wireUsage } from "../usage.ts";
 import { continueTokens } from "./continue.ts";
@@ -37,10 +37,15 @@ export function completionRoutes(context: ServerContext): Hono<ServerEnv> {
     const { call } = c.var;
     const body = parseBody(completionSchema, await readBody(c.req.raw, context.limits));
     const prepared = prepareCompletion(context, body);
-    const runs = await startAll(context, call, prepared);
-    const whyAborted = (): unknown =>
-      context.stopping.aborted ? context.stopping.reason : call.signal.reason;
-    const parts = interleave(runs.map(({ events }) => partsOf(events, whyAborted)));
+    const { model, letters } = prepared;
+    const runs = await startAll(
+      prepared.runs.map((options) => () => {
+        const begin = (signal: AbortSignal) => continueTokens(model, options(), signal);
+        return context.startRun({ call, model, api: "completions", signal: call.signal, letters, begin });
+      }),
+    );
+    const why = (): unknown => whyAborted(context, call);
+    const parts = interleave(runs.map(({ events }) => partsOf(events, why)));
     const writer = createWriter(context, prepared);
     if (body.stream === true) {
       const frames = framesOf(parts, writer, body.stream_options?.include_usage === true);
@@ -57,32 +62,12 @@ export function completionRoutes(context: ServerContext): Hono<ServerEnv> {
   return routes;
 }
 
-async function startAll(context: ServerContext, call: Call, prepared: PreparedCompletion): Promise<Run[]> {
-  const { model, letters } = prepared;
-  const runs: Run[] = [];
-  try {
-    for (const options of prepared.runs) {
-      const begin = (signal: AbortSignal) => continueTokens(model, options(), signal);
-      runs.push(
-        await context.startRun({ call, model, api: "completions", signal: call.signal, letters, begin }),
-      );
-    }
-    return runs;
-  } catch (error) {
-    for (const { events } of runs) await events[Symbol.asyncIterator]().return?.();
-    throw error;
-  }
-}
-
-async function* partsOf(
-  events: AsyncIterable<AgentEvent>,
-  whyAborted: () => unknown,
-): AsyncGenerator<Part, void> {
+async function* partsOf(events: AsyncIterable<AgentEvent>, why: () => unknown): AsyncGenerator<Part, void> {
   for await (const event of events) {
     if (event.type === "text-delta") {
       yield { text: event.text, logprobs: event.logprobs ?? [], finishReason: null };
     } else if (event.type === "run-end") {
-      if (event.finishReason === "aborted") throw whyAborted();
+      if (event.finishReason === "aborted") throw why();
       const finishReason = event.finishReason === "length" ? "length" : "stop";
       yield { text: "", logprobs: [], finishReason, usage: event.usage };
     }

@@ -1,9 +1,10 @@
 // From a request's body to what the engine is asked, once for each prompt and choice.
 
-import type { GenerateRequest, SamplingOptions } from "../../engine/index.ts";
+import type { GenerateRequest } from "../../engine/index.ts";
 import { stopTokens } from "../../harmony/index.ts";
 import type { ServedModel, ServerContext } from "../context.ts";
 import { HttpError, invalidValue } from "../errors.ts";
+import { samplingOf, stopOf } from "../sampling.ts";
 import type { ContinueOptions } from "./continue.ts";
 import type { CompletionBody } from "./request.ts";
 
@@ -28,10 +29,7 @@ export function prepareCompletion(context: ServerContext, body: CompletionBody):
     const message = `${prompts.length} prompts with ${choices} choices are more than this server's ${context.limits.choices}.`;
     throw invalidValue(choices > 1 ? "n" : "prompt", message);
   }
-  const sampling = samplingOf(body, model);
-  const stop = (typeof body.stop === "string" ? [body.stop] : (body.stop ?? [])).filter(
-    (text) => text !== "",
-  );
+  const stop = stopOf(body);
   const shared = {
     maxTokens: body.max_tokens ?? defaultMaxTokens,
     stopTokens: stopTokens(model.tokenizer, model.stopTokens),
@@ -39,11 +37,10 @@ export function prepareCompletion(context: ServerContext, body: CompletionBody):
   };
   const runOf = (prompt: string | readonly number[], choice: number) => (): ContinueOptions => {
     const tokens = typeof prompt === "string" ? model.tokenizer.encode(prompt) : prompt;
-    const seed = sampling.seed === undefined ? {} : { seed: sampling.seed + choice };
     const request: GenerateRequest = {
       ...shared,
       tokens: tokensOrStart(tokens, model),
-      sampling: { ...sampling, ...seed },
+      sampling: samplingOf(body, model, choice),
     };
     return { request, stop, skipsSpecialTokens: body.skip_special_tokens !== false };
   };
@@ -72,19 +69,4 @@ function refuseUnsupported({ suffix, echo, best_of: bestOf, n }: CompletionBody)
 function promptsOf(prompt: CompletionBody["prompt"]): readonly (string | readonly number[])[] {
   if (typeof prompt === "string") return [prompt];
   return typeof prompt[0] === "number" ? [prompt as number[]] : (prompt as (string | number[])[]);
-}
-
-function samplingOf(body: CompletionBody, model: ServedModel): SamplingOptions {
-  const temperature = body.temperature ?? model.defaults?.temperature;
-  const { logit_bias: logitBias } = body;
-  return {
-    ...(temperature !== undefined && { temperature }),
-    ...(body.top_p != null && { topP: body.top_p }),
-    ...(body.frequency_penalty != null && { frequencyPenalty: body.frequency_penalty }),
-    ...(body.presence_penalty != null && { presencePenalty: body.presence_penalty }),
-    ...(body.seed != null && { seed: body.seed }),
-    ...(logitBias != null && {
-      logitBias: new Map(Object.entries(logitBias).map(([token, bias]) => [Number(token), bias])),
-    }),
-  };
 }
