@@ -77,8 +77,9 @@ test("tool choices and efforts mean what the agent can do", () => {
   expect(toolChoiceOf({ function: "__proto__" }, tools)).toEqual({ function: "__proto__" });
   expect(() => toolChoiceOf({ allowed: ["f", "g"], mode: "auto" }, tools)).toThrow("'g'");
   expect(() => toolChoiceOf({ allowed: [], mode: "required" }, tools)).toThrow("no function");
-  expect(effortOf(undefined, {})).toBe("medium");
-  expect(effortOf("none", {})).toBe("none");
-  expect(effortOf("none", tools)).toBe("low");
-  expect(effortOf("xhigh", tools)).toBe("high");
+  expect(effortOf(undefined, { tools })).toBe("medium");
+  expect(effortOf("none", { tools: {} })).toBe("none");
+  expect(effortOf("none", { tools, toolChoice: "required" })).toBe("none");
+  expect(effortOf("none", { tools })).toBe("low");
+  expect(effortOf("xhigh", { tools })).toBe("high");
 });

@@ -76,10 +76,16 @@ export type AskedEffort = keyof typeof efforts;
 
 export const askedEfforts = Object.keys(efforts) as readonly AskedEffort[];
 
-/** `none` answers at once, without a thought: where functions could be called, that would rule calls out, so it is low. */
-export function effortOf(asked: AskedEffort | null | undefined, tools: ToolSet): Effort {
+/** `none` answers, or calls, at once, without a thought. Where the model may choose which, it has to think: low. */
+export function effortOf(
+  asked: AskedEffort | null | undefined,
+  { tools, toolChoice = "auto" }: { readonly tools: ToolSet; readonly toolChoice?: ToolChoice | undefined },
+): Effort {
   const effort = efforts[asked ?? "medium"];
-  return effort === "none" && Object.keys(tools).length > 0 ? "low" : effort;
+  const isFree =
+    toolChoice === "auto" ||
+    (typeof toolChoice === "object" && "mode" in toolChoice && toolChoice.mode === "auto");
+  return effort === "none" && isFree && Object.keys(tools).length > 0 ? "low" : effort;
 }
 
 /** The name of a response format is a heading of the prompt, and has to stay on its line. */

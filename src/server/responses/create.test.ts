@@ -9,7 +9,7 @@ import {
   tokens,
 } from "../testing/scripted-server.ts";
 import { readStrictly } from "./testing/strict-client.ts";
-import { create, eventsOf, path, refused, stream, withPlainIds } from "./testing/talk.ts";
+import { create, eventsOf, idOf, path, refused, stream, withPlainIds } from "./testing/talk.ts";
 import type { StreamEvent } from "./wire.ts";
 
 const weather = {
@@ -210,11 +210,10 @@ describe("clients that leave", () => {
     const server = scriptedServer([endless]);
     const response = await server.fetch(post(path, { model: "test", stream: true, input: "Go" }));
     const reader = response.body!.getReader();
-    const first = new TextDecoder().decode((await reader.read()).value);
-    for (let frame = 0; frame < 8; frame++) await reader.read();
+    const id = await idOf(reader);
+    for (let chunk = 0; chunk < 8; chunk++) await reader.read();
     await reader.cancel();
     await expect.poll(() => server.engine.running).toBe(0);
-    const { id } = JSON.parse(first.split("data: ")[1]).response;
     const kept = await server.fetch(new Request(`http://localhost${path}/${id}`));
     expect(await kept.json()).toMatchObject({
       status: "cancelled",

@@ -32,7 +32,7 @@ export async function createResponse(
   const prepared = await prepare(api, body);
   if (body.background) {
     const live = await startBackground(api, prepared, call);
-    return body.stream ? followed(call, live, { ...frames, after: -1 }) : Response.json(prepared.response);
+    return body.stream ? followed(call, live, frames) : Response.json(prepared.response);
   }
   const running = await beginResponse(api, prepared, { call, signal: call.signal });
   if (body.stream) {
@@ -72,11 +72,7 @@ async function startBackground(
   return api.live.start(running, () => stopping.abort());
 }
 
-interface FollowOptions extends Omit<FrameOptions, "heartbeat"> {
-  /** Events up to this number are known. */
-  readonly after: number;
-}
-
-function followed(call: Call, live: LiveResponse, { after, ...options }: FollowOptions): Response {
-  return sseResponse(call, sseFrames(live.follow(after), { ...options, heartbeat: () => undefined }));
+function followed(call: Call, live: LiveResponse, options: Omit<FrameOptions, "heartbeat">): Response {
+  const events = live.follow({ after: -1, signal: call.signal });
+  return sseResponse(call, sseFrames(events, { ...options, heartbeat: () => undefined }));
 }

@@ -9,6 +9,8 @@ export interface KeptPart {
   readonly text?: string | undefined;
   readonly refusal?: string | undefined;
   readonly annotations?: readonly unknown[];
+  readonly image_url?: unknown;
+  readonly detail?: unknown;
 }
 
 export interface KeptMessage {
@@ -102,7 +104,7 @@ function keptMessage({ id, role, content, phase }: MessageInput, newId: NewId): 
     id: id ?? newId("msg"),
     status: "completed",
     role,
-    content: parts.map(withAnnotations),
+    content: parts.map(wholePart),
     ...(phase != null && { phase }),
   };
 }
@@ -112,8 +114,11 @@ const textPart = (text: string, isOutput: boolean): KeptPart => ({
   text,
 });
 
-const withAnnotations = (part: KeptPart): KeptPart =>
-  part.type === "output_text" ? { annotations: [], ...part } : part;
+/** With the keys that clients may leave out and expect to read. */
+function wholePart(part: KeptPart): KeptPart {
+  if (part.type === "output_text") return { annotations: [], ...part };
+  return part.type === "input_image" ? { image_url: null, detail: "auto", ...part } : part;
+}
 
 export function userMessage(text: string, newId: NewId): KeptMessage {
   return keptMessage({ role: "user", content: text }, newId);

@@ -8,10 +8,16 @@ import type { ResponseObject, StreamEvent } from "./wire.ts";
 export interface LiveResponse {
   /** As of the last event. */
   readonly response: ResponseObject;
-  /** Events after this number, those to come included. */
-  follow(after: number): AsyncGenerator<StreamEvent, void>;
+  follow(options: FollowOptions): AsyncGenerator<StreamEvent, void>;
   /** Resolves when it has ended and is stored. */
   cancel(): Promise<void>;
+}
+
+export interface FollowOptions {
+  /** Events up to this number are known. */
+  readonly after: number;
+  /** Aborted when nobody listens any more. */
+  readonly signal: AbortSignal;
 }
 
 export interface LiveResponses {
@@ -43,7 +49,7 @@ export function createLiveResponses(context: ServerContext): LiveResponses {
         get response() {
           return running.response;
         },
-        follow: (after) => log.follow(after),
+        follow: (options) => log.follow(options),
         async cancel() {
           stop();
           await ended;
@@ -59,7 +65,7 @@ export function createLiveResponses(context: ServerContext): LiveResponses {
 interface EventLog {
   add(event: StreamEvent): void;
   end(): void;
-  follow(after: number): AsyncGenerator<StreamEvent, void>;
+  follow(options: FollowOptions): AsyncGenerator<StreamEvent, void>;
 }
 
 function createEventLog(): EventLog {
@@ -79,13 +85,15 @@ function createEventLog(): EventLog {
       isOver = true;
       wake();
     },
-    async *follow(after) {
+    async *follow({ after, signal }) {
+      signal.addEventListener("abort", wake, { once: true });
       let at = 0;
       while (true) {
         for (; at < events.length; at++) if (events[at].sequence_number > after) yield events[at];
-        if (isOver) return;
+        if (isOver || signal.aborted) break;
         await new Promise<void>((resolve) => waiting.push(resolve));
       }
+      signal.removeEventListener("abort", wake);
     },
   };
 }

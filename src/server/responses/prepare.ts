@@ -62,7 +62,7 @@ export async function prepare(
     messages,
     memory,
     tools: tools.set,
-    effort: effortOf(body.reasoning?.effort, tools.set),
+    effort: effortOf(body.reasoning?.effort, { tools: tools.set, toolChoice }),
     currentDate: currentDate(model, context.now()),
     sampling,
     ...(toolChoice !== undefined && { toolChoice }),

@@ -1,6 +1,7 @@
 // The events of a response that is not being made for this client: from the process that makes it, from the store, or,
 // where nobody kept them, made again from the response.
 
+import type { FollowOptions } from "./live.ts";
 import { keptResponse } from "./lookup.ts";
 import type { ResponsesApiParts } from "./options.ts";
 import type { EventBody, LifecycleType, OutputItem, ResponseObject, StreamEvent } from "./wire.ts";
@@ -10,14 +11,17 @@ import { ended, terminalTypes } from "./wire.ts";
 export function replay(
   api: ResponsesApiParts,
   response: ResponseObject,
-  after: number,
+  options: FollowOptions,
 ): AsyncGenerator<StreamEvent, void> {
   const live = api.live.get(response.id);
-  if (live) return live.follow(after);
-  return response.background ? storedEvents(api, response.id, after) : madeAgain(response, after);
+  if (live) return live.follow(options);
+  return response.background ? storedEvents(api, response.id, options) : madeAgain(response, options);
 }
 
-async function* madeAgain(response: ResponseObject, after: number): AsyncGenerator<StreamEvent, void> {
+async function* madeAgain(
+  response: ResponseObject,
+  { after }: FollowOptions,
+): AsyncGenerator<StreamEvent, void> {
   for (const event of eventsOf(response)) if (event.sequence_number > after) yield event;
 }
 
@@ -27,10 +31,10 @@ const lookEveryMs = 250;
 async function* storedEvents(
   { context: { store } }: ResponsesApiParts,
   id: string,
-  after: number,
+  { after, signal }: FollowOptions,
 ): AsyncGenerator<StreamEvent, void> {
   let last = after;
-  while (true) {
+  while (!signal.aborted) {
     const record = await store.get(id);
     const events = (await store.events(id, last)) as readonly StreamEvent[];
     yield* events;

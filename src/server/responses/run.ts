@@ -133,7 +133,9 @@ async function store(running: Running): Promise<void> {
   const { api, prepared, writer } = running;
   if (!prepared.response.store) return;
   try {
-    await api.context.store.put(storedRecord({ response: writer.response, input: prepared.items }));
+    const putting = api.context.store.put(storedRecord({ response: writer.response, input: prepared.items }));
+    api.context.track(putting);
+    await putting;
   } catch (error) {
     running.lost = true;
     logFailure(running, error);

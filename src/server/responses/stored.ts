@@ -36,11 +36,14 @@ export async function retrieve(
   const query = parseBody(retrieveQuery, queryOf(request));
   const { response } = await find(api, id);
   if (query.stream !== "true" && query.stream !== "1") return Response.json(response);
-  const frames = sseFrames(replay(api, response, query.starting_after ?? -1), {
-    mode: reasoningEventsOf(request.headers, api.options.reasoningEvents),
-    everyMs: api.context.limits.heartbeatMs,
-    heartbeat: () => undefined,
-  });
+  const frames = sseFrames(
+    replay(api, response, { after: query.starting_after ?? -1, signal: call.signal }),
+    {
+      mode: reasoningEventsOf(request.headers, api.options.reasoningEvents),
+      everyMs: api.context.limits.heartbeatMs,
+      heartbeat: () => undefined,
+    },
+  );
   return sseResponse(call, frames);
 }
 

@@ -67,3 +67,9 @@ export function withPlainIds(text: string): string {
     return `${prefix}_${count}`;
   });
 }
+
+/** Reads the beginning of a stream and gives the id of its response. */
+export async function idOf(reader: ReadableStreamDefaultReader<Uint8Array>): Promise<string> {
+  const text = new TextDecoder().decode((await reader.read()).value);
+  return /"id":"(resp_[0-9a-f]{32})"/.exec(text)![1];
+}
