@@ -2,6 +2,7 @@
 // grammars are kept, and so is the vocabulary that they share. Nothing is compiled further than texts have come.
 
 import { GptOssError } from "../../base/index.ts";
+import { createByteClassTables } from "./byte-classes.ts";
 import type { Grammar } from "./constraint.ts";
 import { badGrammar } from "./expression/bad-grammar.ts";
 import { createExpressions, type Expressions } from "./expression/expression.ts";
@@ -94,10 +95,11 @@ function buildMatcher(grammar: Grammar) {
   work.allow(compileWork);
   return withinStack(() => {
     const expressions = createExpressions(work);
-    const lexemes = createLexemes(expressions);
+    const tables = createByteClassTables();
+    const lexemes = createLexemes(expressions, tables);
     const network = createNetworkBuilder(expressions, lexemes);
     addGrammar(network, grammar);
-    const matcher = createMatcher(network.finish(), lexemes, work);
+    const matcher = createMatcher(network.finish(), { lexemes, tables, work });
     return { matcher, expressions, work };
   });
 }

@@ -2,6 +2,7 @@
 // `text` is plain UTF-8; `json` is the inside of a JSON string, where a character may also be an escape. Every state can
 // still become a text that matches, even in the middle of a character or of an escape: tokens end anywhere.
 
+import type { ByteClasses, ByteClassTables } from "./byte-classes.ts";
 import type { Expression, Expressions } from "./expression/expression.ts";
 
 export type Encoding = "text" | "json";
@@ -10,6 +11,8 @@ export type Encoding = "text" | "json";
 type Partial =
   /** `count` bytes of UTF-8 are to come, which fill the low bits of `base`; below `least` it would be overlong. */
   | { readonly kind: "utf8"; readonly base: number; readonly count: number; readonly least: number }
+  /** `count` bytes of UTF-8 are to come, and whichever they are, what follows is what follows `like`. */
+  | { readonly kind: "rest"; readonly like: number; readonly count: number }
   /** A backslash. */
   | { readonly kind: "escape" }
   /** `\u` and so many digits; after a high surrogate, of its other half. */
@@ -21,6 +24,8 @@ type Partial =
     }
   /** A high surrogate, and perhaps the backslash of the other half. */
   | { readonly kind: "pair"; readonly high: number; readonly hasBackslash: boolean };
+
+type Utf8Partial = Extract<Partial, { kind: "utf8" }>;
 
 export interface Lexeme {
   readonly id: number;
@@ -36,6 +41,8 @@ export interface Lexeme {
   readonly expression: Expression;
   readonly encoding: Encoding;
   readonly partial: Partial | undefined;
+  readonly classes: ByteClasses;
+  /** By class of bytes. */
   next: (Lexeme | null | undefined)[] | undefined;
 }
 
@@ -57,8 +64,11 @@ const shortEscapes = new Map(
   ),
 );
 
-export function createLexemes(expressions: Expressions): Lexemes {
+export function createLexemes(expressions: Expressions, tables: ByteClassTables): Lexemes {
   const known = new Map<string, Lexeme>();
+  const wholeClasses = { text: new WeakMap<object, ByteClasses>(), json: new WeakMap<object, ByteClasses>() };
+  const restClasses = tables.from((byte) => (byte >= 0x80 && byte <= 0xbf ? 1 : 0));
+  const singleClasses = tables.from((byte) => byte);
   let nextId = 0;
 
   function lexeme(expression: Expression, encoding: Encoding, partial?: Partial): Lexeme {
@@ -77,10 +87,27 @@ export function createLexemes(expressions: Expressions): Lexemes {
         expression,
         encoding,
         partial,
+        classes: classesOf(expression, encoding, partial),
         next: undefined,
       };
       known.set(key, made);
     }
+    return made;
+  }
+
+  function classesOf(expression: Expression, encoding: Encoding, partial: Partial | undefined): ByteClasses {
+    if (partial?.kind === "rest") return restClasses;
+    if (partial !== undefined) return singleClasses;
+    const breaks = expressions.breaks(expression);
+    const known = wholeClasses[encoding].get(breaks);
+    if (known !== undefined) return known;
+    const ascii = breaks.filter((point) => point < 0x80);
+    const made = tables.from((byte) => {
+      if (byte >= 0x80) return byte;
+      if (encoding === "json" && (byte < 0x20 || byte === quote || byte === backslash)) return byte;
+      return -ascii.findLastIndex((point) => point <= byte) - 1;
+    });
+    wholeClasses[encoding].set(breaks, made);
     return made;
   }
 
@@ -113,6 +140,13 @@ export function createLexemes(expressions: Expressions): Lexemes {
         return byte < 0x80 ? whole(expression, encoding, byte) : utf8Start(from, byte);
       case "utf8":
         return utf8Next(from, partial, byte);
+      case "rest": {
+        const { like, count } = partial;
+        if (byte < 0x80 || byte > 0xbf) return undefined;
+        // Surrogates begin no range of characters that can be met here.
+        if (count === 1) return whole(expression, encoding, like);
+        return lexeme(expression, encoding, { kind: "rest", like, count: count - 1 });
+      }
       case "escape": {
         if (byte === 0x75) return part(from, { kind: "hex", value: 0, digits: 0, high: undefined });
         const point = shortEscapes.get(byte);
@@ -133,23 +167,33 @@ export function createLexemes(expressions: Expressions): Lexemes {
 
   function utf8Start(from: Lexeme, byte: number): Lexeme | undefined {
     if (byte >= 0xc2 && byte <= 0xdf)
-      return part(from, { kind: "utf8", base: (byte & 0x1f) << 6, count: 1, least: 0x80 });
+      return utf8Part(from, { base: (byte & 0x1f) << 6, count: 1, least: 0x80 });
     if (byte >= 0xe0 && byte <= 0xef)
-      return part(from, { kind: "utf8", base: (byte & 0x0f) << 12, count: 2, least: 0x800 });
+      return utf8Part(from, { base: (byte & 0x0f) << 12, count: 2, least: 0x800 });
     if (byte >= 0xf0 && byte <= 0xf4)
-      return part(from, { kind: "utf8", base: (byte & 0x07) << 18, count: 3, least: 0x10000 });
+      return utf8Part(from, { base: (byte & 0x07) << 18, count: 3, least: 0x10000 });
     return undefined;
   }
 
-  function utf8Next(
-    from: Lexeme,
-    partial: Extract<Partial, { kind: "utf8" }>,
-    byte: number,
-  ): Lexeme | undefined {
+  /** Mostly it does not matter which character it becomes, and then it is not remembered. */
+  function utf8Part(from: Lexeme, { base, count, least }: Omit<Utf8Partial, "kind">): Lexeme | undefined {
+    const last = base + 64 ** count - 1;
+    const isFree = base >= least && last <= maxPoint && (last < 0xd800 || base > 0xdfff);
+    const breaks = expressions.breaks(from.expression);
+    const isOne = isFree && !breaks.some((point) => point > base && point <= last);
+    if (!isOne) return part(from, { kind: "utf8", base, count, least });
+    const like = breaks.findLast((point) => point <= base) as number;
+    const derived = expressions.derive(from.expression, base);
+    return expressions.isLive(derived)
+      ? lexeme(from.expression, from.encoding, { kind: "rest", like, count })
+      : undefined;
+  }
+
+  function utf8Next(from: Lexeme, partial: Utf8Partial, byte: number): Lexeme | undefined {
     if (byte < 0x80 || byte > 0xbf) return undefined;
     const count = partial.count - 1;
     const base = partial.base + ((byte & 0x3f) << (6 * count));
-    if (count > 0) return part(from, { ...partial, base, count });
+    if (count > 0) return utf8Part(from, { base, count, least: partial.least });
     const isScalar = base >= partial.least && base <= maxPoint && !(base >= 0xd800 && base <= 0xdfff);
     return isScalar ? whole(from.expression, from.encoding, base) : undefined;
   }
@@ -179,8 +223,9 @@ export function createLexemes(expressions: Expressions): Lexemes {
     start: (expression, encoding) => lexeme(expression, encoding),
     step(from, byte) {
       const next = (from.next ??= []);
-      let to = next[byte];
-      if (to === undefined) next[byte] = to = computeStep(from, byte) ?? null;
+      const at = from.classes.of[byte];
+      let to = next[at];
+      if (to === undefined) next[at] = to = computeStep(from, byte) ?? null;
       return to ?? undefined;
     },
     sweep() {
@@ -199,6 +244,7 @@ function rangesOf(partial: Partial): (readonly [number, number])[] {
       const last = Math.min(base + 64 ** count - 1, maxPoint);
       return first <= last ? [[first, last]] : [];
     }
+    case "rest":
     case "escape":
       return [[0, maxPoint]];
     case "pair":

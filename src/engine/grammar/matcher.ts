@@ -5,6 +5,7 @@
 // remembered: a deterministic machine that is built as it is used.
 
 import { assert } from "../../base/index.ts";
+import type { ByteClasses, ByteClassTables } from "./byte-classes.ts";
 import type { Work } from "./expression/work.ts";
 import type { Lexeme, Lexemes } from "./lexeme.ts";
 import type { Network } from "./network.ts";
@@ -32,6 +33,8 @@ export interface Configuration {
   readonly threads: readonly Thread[];
   /** The text may end here. */
   readonly isComplete: boolean;
+  readonly classes: ByteClasses;
+  /** By class of bytes. */
   next: (Configuration | null | undefined)[] | undefined;
 }
 
@@ -62,13 +65,27 @@ const isCall = (frame: Frame | Call): frame is Call => "rule" in frame;
 
 /** Instead of a state: the whole text is read. */
 const textEnd = -1;
-const maxKept = 8192;
+const maxKept = 50_000;
 
-export function createMatcher(network: Network, lexemes: Lexemes, work: Work): Matcher {
+export interface MatcherParts {
+  readonly lexemes: Lexemes;
+  readonly tables: ByteClassTables;
+  readonly work: Work;
+}
+
+export function createMatcher(network: Network, { lexemes, tables, work }: MatcherParts): Matcher {
   const { rules, edges, isEnd } = network;
   const configurations = new Map<string, Configuration>();
   const frames = new Map<string, Frame>();
   let nextId = 0;
+  const noBytes = tables.from(() => 0);
+  const ended: Configuration = {
+    id: nextId++,
+    threads: [],
+    isComplete: true,
+    classes: noBytes,
+    next: undefined,
+  };
 
   function frameOf(returns: readonly Return[]): Frame {
     const sorted = [...returns].sort((a, b) => a.to - b.to || a.frame.id - b.frame.id);
@@ -131,14 +148,20 @@ export function createMatcher(network: Network, lexemes: Lexemes, work: Work): M
   }
 
   function configurationOf(threads: readonly Thread[], isComplete: boolean): Configuration | null {
-    if (threads.length === 0 && !isComplete) return null;
+    if (threads.length === 0) return isComplete ? ended : null;
+    if (threads.length === 1) return interned(`${isComplete} ${threadKey(threads[0])}`, threads, isComplete);
     const byKey = new Map(threads.map((thread) => [threadKey(thread), thread]));
     const keys = [...byKey.keys()].sort();
     work.spend(keys.length);
-    const key = `${isComplete} ${keys.join(";")}`;
+    const distinct = keys.length === threads.length ? threads : [...byKey.values()];
+    return interned(`${isComplete} ${keys.join(";")}`, distinct, isComplete);
+  }
+
+  function interned(key: string, threads: readonly Thread[], isComplete: boolean): Configuration {
     let made = configurations.get(key);
     if (made === undefined) {
-      made = { id: nextId++, threads: keys.map((name) => byKey.get(name)!), isComplete, next: undefined };
+      const classes = tables.combine(threads.map(({ lexeme }) => lexeme.classes));
+      made = { id: nextId++, threads, isComplete, classes, next: undefined };
       configurations.set(key, made);
     }
     return made;
@@ -171,8 +194,9 @@ export function createMatcher(network: Network, lexemes: Lexemes, work: Work): M
     start: begin(),
     step(configuration, byte) {
       const next = (configuration.next ??= []);
-      let to = next[byte];
-      if (to === undefined) next[byte] = to = computeStep(configuration, byte);
+      const at = configuration.classes.of[byte];
+      let to = next[at];
+      if (to === undefined) next[at] = to = computeStep(configuration, byte);
       return to ?? undefined;
     },
     plainRun: ({ threads }) => ({

@@ -58,6 +58,8 @@ export interface Expressions {
   not(item: Expression): Expression;
   repeat(item: Expression, min: number, max: number): Expression;
   automaton(state: Automaton): Expression;
+  /** First code points of the ranges inside which every character has the same derivative. */
+  breaks(expression: Expression): readonly number[];
   derive(expression: Expression, codePoint: number): Expression;
   /** Whether any text matches. What is too expensive to find out counts as no. */
   isLive(expression: Expression): boolean;
@@ -328,6 +330,7 @@ export function createExpressions(work: Work): Expressions {
     not,
     repeat,
     automaton,
+    breaks: breaksOf,
     derive,
     isLive,
     canStart,
