@@ -5,6 +5,7 @@ import type { Answer } from "../../agent/index.ts";
 import { conversationFromJson, conversationToJson, type Message } from "../../harmony/index.ts";
 import type { Input, RespondOptions } from "../../library/index.ts";
 import type { LoadedGptOss, ModelInfo } from "../../library/node/index.ts";
+import { addFormatOptions, answerFormatOf, type FormatFlags } from "../answer-format.ts";
 import { generateFromTokens, type RawOptions } from "../generate-tokens.ts";
 import { checkInVocabulary, parseJson, readFileOrStdin, readText, readTokenIds } from "../input.ts";
 import { announce, loadCli, loadCliEngine } from "../model.ts";
@@ -24,7 +25,7 @@ import { answerPrinter } from "../print-answer.ts";
 import { badArgument } from "../report.ts";
 import { interruptible, printJson } from "../terminal.ts";
 
-interface Options extends ModelOptions, RespondFlags {
+interface Options extends ModelOptions, RespondFlags, FormatFlags {
   readonly conversation?: string;
   readonly tokens?: string;
   readonly raw?: true;
@@ -49,7 +50,7 @@ export const generateCommand = (): Command => {
     .addOption(effortOption())
     .addOption(maxTokensOption())
     .addOption(jsonOption("tokens, text and more"));
-  return addModelOptions(addSamplingOptions(command)).action(
+  return addModelOptions(addSamplingOptions(addFormatOptions(command))).action(
     async (prompt: string | undefined, options: Options) => {
       const sources = [prompt, options.conversation, options.tokens].filter((source) => source !== undefined);
       if (sources.length > 1) throw badArgument("give one of a prompt, --conversation and --tokens");
@@ -95,10 +96,15 @@ async function fromTokens(tokens: readonly number[], options: Options, signal: A
 }
 
 async function fromConversation(input: Input, options: Options, signal: AbortSignal): Promise<void> {
+  const responseFormat = await answerFormatOf(options);
   const model = await loadCli(options, signal, { thread: "same" });
   if (!options.json) announce(model.info, options.model);
   try {
-    const respondOptions = { ...respondOptionsOf(options), signal };
+    const respondOptions = {
+      ...respondOptionsOf(options),
+      ...(responseFormat && { responseFormat }),
+      signal,
+    };
     if (options.raw) {
       const { tokens: prompt } = model.prompt(input, respondOptions);
       const { engine, tokenizer, info } = model;
