@@ -165,7 +165,9 @@ function argumentsOf(recipient: string, tools: ToolSet): Grammar | undefined {
   const name = recipient.slice(functionPrefix.length);
   const tool = Object.hasOwn(tools, name) ? tools[name] : undefined;
   if (tool?.strict !== true) return { type: "json" };
-  return { type: "json-schema", schema: tool.parameters ?? { type: "object", additionalProperties: false } };
+  const { strictParameters, parameters } = tool;
+  const nothing = { type: "object", additionalProperties: false };
+  return { type: "json-schema", schema: strictParameters ?? parameters ?? nothing };
 }
 
 function grammarOf(format: AnswerFormat): Grammar {

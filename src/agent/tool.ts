@@ -21,6 +21,8 @@ export interface FunctionTool {
   readonly parameters?: JsonSchema;
   /** The arguments of a call cannot but follow `parameters`: nothing else can be sampled. Default: false. */
   readonly strict?: boolean;
+  /** What strict arguments follow, where that is not what the model is shown: `parameters`. */
+  readonly strictParameters?: JsonSchema;
   /** Gets the parsed JSON. A string is shown to the model as it is, anything else as JSON. */
   readonly execute?: (args: unknown, context: ToolContext) => unknown;
 }
@@ -66,6 +68,7 @@ export function tool<Parameters extends ToolParameters>(options: ToolOptions<Par
       parameters: schema ? jsonSchemaOf(schema) : (parameters as JsonSchema),
     }),
     ...(strict !== undefined && { strict }),
+    ...(strict && schema && { strictParameters: plainJsonSchemaOf(schema) }),
     ...(execute && { execute: checked ?? execute }),
   };
 }
@@ -90,8 +93,12 @@ function checkedBy(schema: z.core.$ZodType, execute: Execute): Execute {
   };
 }
 
+function plainJsonSchemaOf(schema: z.core.$ZodType): JsonSchema {
+  return z.toJSONSchema(schema, { io: "input", unrepresentable: "any" }) as JsonSchema;
+}
+
 function jsonSchemaOf(schema: z.core.$ZodType): JsonSchema {
-  return inTrainedDialect(z.toJSONSchema(schema, { io: "input", unrepresentable: "any" })) as JsonSchema;
+  return inTrainedDialect(plainJsonSchemaOf(schema)) as JsonSchema;
 }
 
 /**
