@@ -87,23 +87,29 @@ export function createMetrics(now: () => number): Metrics {
 
 function engineGauges(registry: Registry, models: readonly ServedModel[]): void {
   const gauge = (name: string, help: string) => registry.gauge(`gpt_oss_engine_${name}`, help);
+  const counter = (name: string, help: string) => registry.counter(`gpt_oss_engine_${name}_total`, help);
   const running = gauge("running", "Sequences that are part of the engine's steps.");
   const waiting = gauge("waiting", "Sequences that wait for a place.");
   const prefixes = gauge("prefixes", "Starts of earlier sequences that are kept to be continued.");
-  const blocks = gauge("cache_blocks_held", "Blocks of the key-value cache in use, by group of layers.");
-  const steps = registry.counter("gpt_oss_engine_steps_total", "Steps since the engine was made.");
-  const lost = registry.counter(
-    "gpt_oss_engine_preemptions_total",
-    "How often a sequence lost its place and had to run again.",
-  );
+  const held = gauge("cache_blocks_held", "Blocks of the key-value cache in use, by group of layers.");
+  const blocks = gauge("cache_blocks", "Blocks of the key-value cache, by group of layers.");
+  const steps = counter("steps", "Steps since the engine was made.");
+  const lost = counter("preemptions", "How often a sequence lost its place and had to run again.");
+  const computed = counter("computed_tokens", "Tokens that ran through the model, all of them.");
+  const guesses = counter("guesses", "Guessed tokens, by whether they were sampled indeed.");
   for (const { id: model, engine } of models) {
     const status = engine.status();
     running.set({ model }, status.running);
     waiting.set({ model }, status.waiting);
     prefixes.set({ model }, status.prefixes);
-    for (const [group, held] of status.heldBlocks.entries())
-      blocks.set({ model, group: String(group) }, held);
+    for (const [group, count] of status.heldBlocks.entries())
+      held.set({ model, group: String(group) }, count);
+    for (const [group, count] of status.cacheBlocks.entries())
+      blocks.set({ model, group: String(group) }, count);
     steps.add({ model }, status.steps);
     lost.add({ model }, status.preemptions);
+    computed.add({ model }, status.computedTokens);
+    guesses.add({ model, outcome: "accepted" }, status.acceptedGuesses);
+    guesses.add({ model, outcome: "refused" }, status.refusedGuesses);
   }
 }

@@ -89,21 +89,27 @@ function conversation({ model, request }: RunOptions) {
   };
 }
 
-/** All of them or none. */
+/** All of them or none; none waits for another. */
 export async function startAll(starts: readonly (() => Promise<Run>)[]): Promise<Run[]> {
-  const runs: Run[] = [];
-  try {
-    for (const start of starts) runs.push(await start());
-    return runs;
-  } catch (error) {
-    for (const { events } of runs) await events[Symbol.asyncIterator]().return?.();
-    throw error;
-  }
+  const settled = await Promise.allSettled(starts.map((start) => start()));
+  const runs = settled.flatMap((one) => (one.status === "fulfilled" ? [one.value] : []));
+  const failed = settled.find((one) => one.status === "rejected");
+  if (!failed) return runs;
+  for (const { events } of runs) await events[Symbol.asyncIterator]().return?.();
+  throw failed.reason;
 }
 
 /** What to tell a client whose run ended as aborted. */
-export const whyAborted = ({ stopping }: Pick<RunParts, "stopping">, { signal }: Call): unknown =>
-  stopping.aborted ? stopping.reason : signal.reason;
+export function whyAborted({ stopping }: Pick<RunParts, "stopping">, { signal }: Call): unknown {
+  const { reason } = stopping.aborted ? stopping : signal;
+  return reason instanceof HttpError ? reason : clientLeft;
+}
+
+/** Nobody reads it, but the log and the metrics tell it from a failure; the status is nginx's. */
+const clientLeft = new HttpError(499, {
+  code: "client_closed_request",
+  message: "The client left before the answer was complete.",
+});
 
 /** No token of gpt-oss's vocabulary is longer. */
 const longestTokenBytes = 128;

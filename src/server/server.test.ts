@@ -397,6 +397,17 @@ describe("operators", () => {
     });
   });
 
+  test("do not see a client that left as a failure of the server", async () => {
+    const entries: LogEntry[] = [];
+    const server = scriptedServer([endless], { log: (entry) => entries.push(entry) });
+    const leaving = new AbortController();
+    const answer = ask(server, { signal: leaving.signal });
+    await expect.poll(() => server.engine.running).toBe(1);
+    leaving.abort();
+    await answer;
+    expect(entries[0]).toMatchObject({ level: "info", status: 499, aborted: true });
+  });
+
   test("get a description of the API that names every path and parses what it describes", async () => {
     const document = (await (await scriptedServer([]).fetch(get("/openapi.json"))).json()) as {
       paths: Record<string, Record<string, { requestBody?: { content: object } }>>;
