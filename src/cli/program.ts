@@ -2,21 +2,6 @@
 
 import { readFileSync } from "node:fs";
 import { Command } from "commander";
-import { benchCommand } from "./commands/bench.ts";
-import { chatCommand } from "./commands/chat.ts";
-import { convertCommand } from "./commands/convert.ts";
-import { detokenizeCommand } from "./commands/detokenize.ts";
-import { generateCommand } from "./commands/generate.ts";
-import { infoCommand } from "./commands/info.ts";
-import { logitsCommand } from "./commands/logits.ts";
-import { modelsCommand } from "./commands/models.ts";
-import { parseCommand } from "./commands/parse.ts";
-import { pullCommand } from "./commands/pull.ts";
-import { renderCommand } from "./commands/render.ts";
-import { serveCommand } from "./commands/serve.ts";
-import { synthCommand } from "./commands/synth.ts";
-import { tokenizeCommand } from "./commands/tokenize.ts";
-import { verifyCommand } from "./commands/verify.ts";
 import { debugOption } from "./options.ts";
 import { exitCodes, reportError } from "./report.ts";
 
@@ -26,38 +11,49 @@ Exit codes: ${exitCodes.ok} all went well, ${exitCodes.failure} it failed, ${exi
 /** Runs one command line (without `node` and the script) and gives the exit code. */
 export async function runCli(args: readonly string[]): Promise<number> {
   try {
-    await createProgram().parseAsync(args, { from: "user" });
+    const program = await createProgram(args);
+    await program.parseAsync(args, { from: "user" });
     return exitCodes.ok;
   } catch (error) {
     return reportError(error);
   }
 }
 
-function createProgram(): Command {
+/** In the order in which help lists them. A command's modules take time to load: only those that run are loaded. */
+const commands: Readonly<Record<string, () => Promise<Command>>> = {
+  chat: async () => (await import("./commands/chat.ts")).chatCommand(),
+  generate: async () => (await import("./commands/generate.ts")).generateCommand(),
+  serve: async () => (await import("./commands/serve.ts")).serveCommand(),
+  tokenize: async () => (await import("./commands/tokenize.ts")).tokenizeCommand(),
+  detokenize: async () => (await import("./commands/detokenize.ts")).detokenizeCommand(),
+  render: async () => (await import("./commands/render.ts")).renderCommand(),
+  parse: async () => (await import("./commands/parse.ts")).parseCommand(),
+  logits: async () => (await import("./commands/logits.ts")).logitsCommand(),
+  synth: async () => (await import("./commands/synth.ts")).synthCommand(),
+  convert: async () => (await import("./commands/convert.ts")).convertCommand(),
+  pull: async () => (await import("./commands/pull.ts")).pullCommand(),
+  models: async () => (await import("./commands/models.ts")).modelsCommand(),
+  verify: async () => (await import("./commands/verify.ts")).verifyCommand(),
+  info: async () => (await import("./commands/info.ts")).infoCommand(),
+  bench: async () => (await import("./commands/bench.ts")).benchCommand(),
+};
+
+/** The command that is named, or all of them, for help and for the chat that runs without a name. */
+async function commandsFor(args: readonly string[]): Promise<readonly Command[]> {
+  const first = args.find((arg) => arg !== "--debug");
+  if (first !== undefined && Object.hasOwn(commands, first)) return [await commands[first]()];
+  return Promise.all(Object.values(commands).map((load) => load()));
+}
+
+async function createProgram(args: readonly string[]): Promise<Command> {
   const program = new Command("gpt-oss")
     .description("gpt-oss, OpenAI's open-weight models, in your terminal. Without a command: a chat.")
     .version(version(), "-V, --version", "print the version")
     .helpOption("-h, --help", "what a command does and takes")
     .addHelpText("after", epilogue);
-  const commands = [
-    chatCommand(),
-    generateCommand(),
-    serveCommand(),
-    tokenizeCommand(),
-    detokenizeCommand(),
-    renderCommand(),
-    parseCommand(),
-    logitsCommand(),
-    synthCommand(),
-    convertCommand(),
-    pullCommand(),
-    modelsCommand(),
-    verifyCommand(),
-    infoCommand(),
-    benchCommand(),
-  ];
-  for (const command of commands) program.addCommand(command, { isDefault: command.name() === "chat" });
-  for (const command of [program, ...commands]) {
+  const loaded = await commandsFor(args);
+  for (const command of loaded) program.addCommand(command, { isDefault: command.name() === "chat" });
+  for (const command of [program, ...loaded]) {
     command.addOption(debugOption()).exitOverride();
     const name = command === program ? "gpt-oss" : `gpt-oss ${command.name()}`;
     command.showHelpAfterError(`  for what it takes: ${name} --help`);
