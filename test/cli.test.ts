@@ -325,6 +325,24 @@ describe("generate", () => {
     expect(await output(["generate"], { stdin: "What is 47 + 85?" })).toBe("47 + 85 = 132.\n");
   });
 
+  test("holds the answer to a schema, a choice or a pattern", async () => {
+    const schema = { type: "object", properties: { sum: { enum: [131, 132] } }, required: ["sum"] };
+    const closed = { ...schema, additionalProperties: false };
+    const prompt = "What is 47 + 85?";
+    const answer = await json(["generate", "--schema", file("sum.schema.json", closed), prompt]);
+    expect([131, 132]).toContain(answer.sum);
+    expect(await output(["generate", "--choice", "132", "--choice", "133", prompt])).toBe("132\n");
+    expect(await output(["generate", "--regex", "= \\d{3}", prompt])).toMatch(/^= \d{3}\n$/);
+    const refused = await gptOss([
+      "generate",
+      "--schema",
+      file("not.schema.json", { not: { type: "null" } }),
+      prompt,
+    ]);
+    expect(refused).toMatchObject({ code: 1, stdout: "" });
+    expect(refused.stderr).toContain("not cannot be enforced");
+  });
+
   test("shows the reasoning only when asked", async () => {
     const text = await output(["generate", "What is 47 + 85?", "--show-reasoning"]);
     expect(text).toBe("Add digit by digit: 7+5+0=12; 4+8+1=13. Result 132.\n\n47 + 85 = 132.\n");

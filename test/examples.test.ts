@@ -15,6 +15,7 @@ const expected: Readonly<Record<string, string>> = {
   "pending-tools.js": 'get_weather {"location":"London"}\nIt is rain in London with 9 degrees.',
   "respond.js": "47 + 85 = 132.\nbecause: Add digit by digit",
   "stream.js": "The capital of France is Paris.\n",
+  "structured-output.js": " boolean\nstop\n",
   "tokenizer.js": '106 "🧮"',
   "tools.js": "(asked for Paris)\nIt is sunny in Paris with 21 degrees.",
 };

@@ -23,7 +23,7 @@ const maxPatterns = 4;
 export function addObject(values: Values, facts: Facts, { from, to }: Place): void {
   const { network, space } = values;
   const { expressions } = network;
-  const { literal, concat } = expressions;
+  const { literal, concat, repeat } = expressions;
   const names = [
     ...new Set([...facts.objects.flatMap(({ declared }) => [...declared.keys()]), ...facts.required]),
   ];
@@ -47,7 +47,7 @@ export function addObject(values: Values, facts: Facts, { from, to }: Place): vo
     const comma = count === 0 ? space : concat(literal(","), space);
     network.text(at(index, count), concat(comma, literal('"')), key);
     network.text(key, pair.names, colon, pair.encoding);
-    network.text(colon, concat(literal('":'), space), value);
+    network.text(colon, concat(literal('":'), repeat(literal(" "), 0, 1)), value);
     network.call(value, values.rule(pair.value), at(next, count + 1));
   };
 
