@@ -1,5 +1,6 @@
 import { describe, expect, test } from "vitest";
 import { createMemoryStore } from "../index.ts";
+import type { ResponseStore } from "../store/index.ts";
 import {
   calling,
   final,
@@ -370,6 +371,41 @@ describe("background responses", () => {
       });
     const events = await eventsOf(await next.fetch(get(`${path}/${id}?stream=true`)));
     expect(events.at(-1)).toMatchObject({ type: "response.failed", response: { id, status: "failed" } });
+  });
+});
+
+describe("several processes over one store", () => {
+  /** The store as another process sees it: what runs, runs elsewhere. */
+  const elsewhere = (store: ResponseStore): ResponseStore => ({ ...store, watch: () => () => {} });
+
+  test("follow each other's background responses to the end", async () => {
+    const { script, go } = held(thinking("Hm."), final("Done."));
+    const store = createMemoryStore();
+    const running = scriptedServer([script], { store });
+    const other = scriptedServer([], { store: elsewhere(store) });
+    go(0);
+    const { id } = await create(running, { input: "Go", background: true });
+    const following = other.fetch(get(`${path}/${id}?stream=true`));
+    setTimeout(() => go(1), 300);
+    const events = await eventsOf(await following);
+    expect(readStrictly(events)).toMatchObject({
+      status: "completed",
+      output: [{}, { content: [{ text: "Done." }] }],
+    });
+    expect((await read(other, `/${id}`)).body).toMatchObject({ status: "completed" });
+  });
+
+  test("cancel each other's background responses", async () => {
+    const aborting = async function* ({ signal }: { readonly signal?: AbortSignal }) {
+      yield* tokens("<|channel|>final<|message|>One");
+      await new Promise((resolve) => signal?.addEventListener("abort", resolve));
+    };
+    const store = createMemoryStore();
+    const running = scriptedServer([aborting], { store });
+    const other = scriptedServer([], { store: elsewhere(store) });
+    const { id } = await create(running, { input: "Go", background: true });
+    expect(await (await cancel(other, id)).json()).toMatchObject({ id, status: "cancelled" });
+    expect((await read(running, `/${id}`)).body).toMatchObject({ status: "cancelled" });
   });
 });
 
