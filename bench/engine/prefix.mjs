@@ -36,8 +36,11 @@ async function converse(maxPrefixes) {
     }
     prompt = [...prompt, ...output.slice(reasoningTokens)];
   }
+  const { computedTokens, outputTokens, refusedGuesses } = engine.status();
   await engine.close();
-  return { waited, share: usage.cachedTokens / usage.promptTokens };
+  // Every sampled token but the last of a turn runs, too.
+  const promptTokensRun = computedTokens - (outputTokens - questions.length) - refusedGuesses;
+  return { waited, promptTokensRun, promptTokens: usage.promptTokens };
 }
 
 const median = (values) => values.toSorted((a, b) => a - b)[values.length >> 1];
@@ -50,7 +53,7 @@ console.log(
   `${name}: ten turns wait ${median(pairs.map(([kept]) => kept.waited)).toFixed(0)} ms for their first tokens, ` +
     `${median(pairs.map(([, cold]) => cold.waited)).toFixed(0)} ms when nothing is kept: ${median(ratios).toFixed(1)} times as fast ` +
     `(${Math.min(...ratios).toFixed(1)} to ${Math.max(...ratios).toFixed(1)}); ` +
-    `${(100 * pairs[0][0].share).toFixed(0)} % of the prompts' tokens did not run again`,
+    `of ${pairs[0][0].promptTokens} tokens of prompts, ${pairs[0][0].promptTokensRun} run, ${pairs[0][1].promptTokensRun} when nothing is kept`,
 );
 await backend.close();
 await checkpoint.close();

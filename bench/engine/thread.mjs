@@ -12,9 +12,6 @@ const options = {
 const pairs = 9;
 const tokensEach = backend === "native" ? 200 : 40;
 
-const here = await loadEngine(options);
-const there = await loadInThread(options);
-
 const request = (n, maxTokens) => ({
   tokens: Array.from({ length: 64 }, (_, i) => (i * 7 + n) % 2000),
   stopTokens: [],
@@ -45,22 +42,31 @@ async function latency({ engine }) {
 const median = (values) => values.toSorted((a, b) => a - b)[values.length >> 1];
 const spread = (values) => `${Math.min(...values).toFixed(3)} to ${Math.max(...values).toFixed(3)}`;
 
-for (const sequences of [1, 8, 64]) {
-  for (const side of [here, there]) await throughput(side, sequences);
+/** One after the other, never both: idle threads of one backend would take the other's cores. */
+async function measure(load) {
+  const loaded = await load(options);
   const rates = [];
-  for (let i = 0; i < pairs; i++)
-    rates.push([await throughput(here, sequences), await throughput(there, sequences)]);
-  const ratios = rates.map(([a, b]) => b / a);
+  for (const sequences of [1, 8, 64]) {
+    await throughput(loaded, sequences); // the first time is not like the others
+    rates.push(await throughput(loaded, sequences));
+  }
+  const latencies = [];
+  for (let i = 0; i < 51; i++) latencies.push(await latency(loaded));
+  await loaded.close();
+  return { rates, latency: median(latencies) };
+}
+
+const results = [];
+for (let i = 0; i < pairs; i++) results.push([await measure(loadEngine), await measure(loadInThread)]);
+for (const [place, sequences] of [1, 8, 64].entries()) {
+  const ratios = results.map(([here, there]) => there.rates[place] / here.rates[place]);
+  const [here, there] = [0, 1].map((side) => median(results.map((pair) => pair[side].rates[place])));
   console.log(
-    `${backend}, ${sequences} at once: ${median(rates.map(([, b]) => b)).toFixed(0)} tokens/s through a thread, ` +
-      `${median(rates.map(([a]) => a)).toFixed(0)} without: ${median(ratios).toFixed(3)} (${spread(ratios)})`,
+    `${backend}, ${sequences} at once: ${there.toFixed(0)} tokens/s through a thread, ${here.toFixed(0)} without: ` +
+      `${median(ratios).toFixed(3)} (${spread(ratios)})`,
   );
 }
-const latencies = [];
-for (let i = 0; i < 101; i++) latencies.push([await latency(here), await latency(there)]);
+const [here, there] = [0, 1].map((side) => median(results.map((pair) => pair[side].latency)));
 console.log(
-  `${backend}, first token of a request of 3: ${median(latencies.map(([, b]) => b)).toFixed(2)} ms through a thread, ` +
-    `${median(latencies.map(([a]) => a)).toFixed(2)} ms without`,
+  `${backend}, first token of a request of 3: ${there.toFixed(2)} ms through a thread, ${here.toFixed(2)} ms without`,
 );
-await here.close();
-await there.close();

@@ -82,7 +82,7 @@ export interface Engine {
    * consumer does not read pauses. What a step throws, the requests that were part of it throw.
    */
   generate(request: GenerateRequest): AsyncIterable<GenerateEvent>;
-  /** Of an engine in another thread: as of its last message. */
+  /** Of an engine in another thread: as it was a moment ago. */
   status(): EngineStatus;
   close(): Promise<void>;
 }

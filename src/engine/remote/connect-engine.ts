@@ -53,7 +53,7 @@ export async function connectEngine(port: EnginePort, options: ConnectOptions = 
 
   await new Promise<void>((resolve) => {
     listen<FromEngine>(port, (message) => {
-      status = message.status;
+      status = message.status ?? status;
       switch (message.type) {
         case "open":
           facts = message;

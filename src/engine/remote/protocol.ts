@@ -43,8 +43,8 @@ export type FromEngine =
       readonly vocabularySize: number;
       readonly status: EngineStatus;
     }
-  /** What one step gave: one message for all streams, since a message costs about as much as a small step. */
-  | { readonly type: "progress"; readonly streams: readonly StreamProgress[]; readonly status: EngineStatus }
+  /** What one step gave, to all streams: messages are not free. The status comes now and then, and when all is quiet. */
+  | { readonly type: "progress"; readonly streams: readonly StreamProgress[]; readonly status?: EngineStatus }
   | { readonly type: "closed"; readonly status: EngineStatus };
 
 export interface StreamProgress {

@@ -25,12 +25,20 @@ interface Stream {
   isOver: Promise<void>;
 }
 
+const statusEveryMs = 50;
+
 /** Resolves once the other side asked to close, and the engine is closed. */
 export function serveEngine(engine: Engine, port: EnginePort): Promise<void> {
   const { contextLength, vocabularySize } = engine;
   const streams = new Map<number, Stream>();
   const post = (message: FromEngine): void => port.postMessage(message);
-  const outbox = createOutbox((parts) => post({ type: "progress", streams: parts, status: engine.status() }));
+  let toldAt = 0;
+  const outbox = createOutbox((parts) => {
+    const now = performance.now();
+    const isDue = streams.size === 0 || now - toldAt > statusEveryMs;
+    if (isDue) toldAt = now;
+    post({ type: "progress", streams: parts, ...(isDue && { status: engine.status() }) });
+  });
 
   function open(id: number, request: Omit<GenerateRequest, "signal">, credit: number): void {
     const controller = new AbortController();
@@ -68,6 +76,7 @@ export function serveEngine(engine: Engine, port: EnginePort): Promise<void> {
     stream.isLeft = true;
     stream.resume?.();
     await stream.events.return?.();
+    await stream.isOver;
     outbox.touch(); // the place that is free now shows in the status
   }
 

@@ -39,8 +39,12 @@ const recovery = 0.002;
 
 export function createGuesser(maxTokens: number): Guesser {
   let trust = firstTrust;
+  let lookup: Lookup | undefined;
   return {
-    lookup: createLookup(maxTokens),
+    get lookup() {
+      lookup ??= createLookup(maxTokens); // not before somebody guesses: it takes memory
+      return lookup;
+    },
     get trust() {
       return trust;
     },

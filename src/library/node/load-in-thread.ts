@@ -2,9 +2,9 @@
 // scrolls. Starts the thread and sees it end; what is said over the engine's port is in src/engine/remote/.
 
 import process from "node:process";
-import { MessageChannel, type MessagePort, Worker } from "node:worker_threads";
+import { MessageChannel, Worker } from "node:worker_threads";
 import { errorFromWire, GptOssError, type WireError } from "../../base/index.ts";
-import { connectEngine, type Engine } from "../../engine/index.ts";
+import { connectEngine, type Engine, type EnginePort } from "../../engine/index.ts";
 import type { LoadProgress } from "../../model/index.ts";
 import type { EngineLoadOptions, ModelInfo } from "./load-engine.ts";
 import { warn } from "./load-weights.ts";
@@ -12,7 +12,7 @@ import { modelPath } from "./models.ts";
 
 /** What the thread is given. */
 export interface ThreadData {
-  readonly port: MessagePort;
+  readonly port: EnginePort;
   readonly options: EngineLoadOptions;
 }
 
