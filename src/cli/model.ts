@@ -92,10 +92,11 @@ function modelOptions(options: ModelOptions): LoadOptions {
   };
 }
 
-export function weightOptions({ backend, threads }: WeightOptions): LoadWeightsOptions {
+export function weightOptions({ backend, threads, dense }: WeightOptions): LoadWeightsOptions {
   return {
     ...(backend !== undefined && { backend }),
     ...(threads !== undefined && { threads }),
+    ...(dense !== undefined && { dense }),
     onWarning: printNote,
   };
 }

@@ -11,6 +11,7 @@ export interface WeightOptions {
   readonly model?: string;
   readonly backend?: BackendName;
   readonly threads?: number;
+  readonly dense?: "int8" | "bf16";
 }
 
 export interface ModelOptions extends WeightOptions {
@@ -57,7 +58,13 @@ export function addWeightOptions(command: Command): Command {
         "what computes (default: the exact one for small models, else the fastest that works here)",
       ).choices(backendNames),
     )
-    .option("--threads <n>", "threads of the native backend (default: one per core)", count);
+    .option("--threads <n>", "threads of the native backend (default: one per core)", count)
+    .addOption(
+      new Option(
+        "--dense <form>",
+        "how the native backend holds dense weights: int8, or bf16 as in the file, which decodes slower (default: int8)",
+      ).choices(["int8", "bf16"]),
+    );
 }
 
 /** For commands that generate. */

@@ -22,15 +22,14 @@ static inline F32 high_halves(const uint16_t* p) {
   return (F32)((I32)v & splat_int((int32_t)0xffff0000u));
 }
 
-/// How far ahead keys are fetched, in dimensions of a group of 16 tokens: two groups of a head of 64.
-constexpr size_t kKeysAhead = 128;
-
-/// Scores of one group of 16 tokens for N heads.
+/// Scores of one group of 16 tokens for N heads; meanwhile the next keys and the values of these tokens are fetched.
 template <size_t N>
-static inline void score_group(const float* q, size_t dims, const uint16_t* keys, float* scores) {
+static inline void score_group(const float* q, size_t dims, const uint16_t* keys, const uint16_t* next_keys,
+                               const uint16_t* values, float* scores) {
   F32 acc[N] = {};
   for (size_t d = 0; d < dims; d += 2) {
-    __builtin_prefetch(keys + (d + kKeysAhead) * kLanes);
+    __builtin_prefetch(next_keys + d * kLanes);
+    __builtin_prefetch(values + d * kLanes);
     const F32 k0 = low_halves(keys + d * kLanes), k1 = high_halves(keys + d * kLanes);
     for (size_t h = 0; h < N; h++) {
       acc[h] += splat(q[h * dims + d]) * k0;
@@ -78,11 +77,6 @@ static inline void soften(float* scores, size_t slots, size_t dims, float* max_s
     *max_seen = new_max;
   }
   *sum_seen += sum(total);
-}
-
-/// Keys or values of 16 tokens.
-static inline void prefetch_group(const uint16_t* from, size_t dims) {
-  for (size_t i = 0; i < kLanes * dims; i += 32) __builtin_prefetch(from + i);
 }
 
 /// Hides the slots of one group that lie outside [first, last), both relative to the group.
@@ -135,9 +129,10 @@ static void attend_heads(const float* q, const KvLayout& layout, const KvTile& t
   size_t slots = 0;
   for (size_t b = tile.first / layout.block_tokens; b * layout.block_tokens < tile.last; b++) {
     const BlockPart part = block_part(layout, tile, b);
+    const bool is_last = (b + 1) * layout.block_tokens >= tile.last;
+    const uint16_t* next = is_last ? part.keys : tile.blocks[b + 1];
     for (size_t g = part.first_group; g < part.last; g += kLanes, slots += kLanes) {
-      prefetch_group(part.values + g * dims, dims);  // while keys are scored
-      score_group<N>(q, dims, part.keys + g * dims, scores + slots);
+      score_group<N>(q, dims, part.keys + g * dims, next + g * dims, part.values + g * dims, scores + slots);
       const size_t from = part.first > g ? part.first - g : 0;
       const size_t to = part.last - g < kLanes ? part.last - g : kLanes;
       if (from > 0 || to < kLanes) mask_group(scores + slots, N, from, to);

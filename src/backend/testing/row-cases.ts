@@ -104,6 +104,27 @@ export const rowCases: readonly Case[] = [
     },
   },
   {
+    name: "no rows: an operation on none gives none",
+    async run({ backend }) {
+      const source = random(44);
+      const some = await upload(backend, normals(source, 3, 64));
+      const none = backend.gather(some, new Int32Array(0));
+      const weight = await backend.loadMatrix(randomMatrix(source, 128, 64).view);
+      const bias = await backend.loadVector(randomVector(source, 128).view);
+      const scale = await backend.loadVector(randomVector(source, 64).view);
+      const rotation = { cos: new Float32Array(0), sin: new Float32Array(0) };
+      const made = [
+        backend.linear(backend.rmsNorm(none, scale, 1e-5), weight, bias),
+        backend.rope(none, 64, rotation),
+        backend.add(none, none),
+        backend.gather(none, new Int32Array(0)),
+        backend.embed(weight, new Int32Array(0)),
+      ];
+      for (const tensor of made) expect((await backend.read(tensor)).length).toBe(0);
+      expect((await backend.read(some)).length).toBe(3 * 64);
+    },
+  },
+  {
     name: "linear: the same call gives the same bits",
     async run({ backend }) {
       const source = random(5);

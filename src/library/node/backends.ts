@@ -14,13 +14,19 @@ export interface BackendOptions {
   readonly backend?: BackendName;
   /** Default: one per core. */
   readonly threads?: number;
+  /**
+   * How the native backend holds dense weights: rounded to 8 bits (the default), or in the file's bfloat16, which needs
+   * nothing beyond the mapped file but makes decoding read half as much again. Others compute on the file's values.
+   */
+  readonly dense?: "int8" | "bf16";
 }
 
 type Create = (options: BackendOptions) => Promise<Backend>;
 
 /** Fastest first; the last one works everywhere. */
 const creators: Readonly<Record<BackendName, Create>> = {
-  native: async ({ threads }) => createNativeBackend(threads === undefined ? {} : { threads }),
+  native: async ({ threads, dense }) =>
+    createNativeBackend({ ...(threads !== undefined && { threads }), ...(dense !== undefined && { dense }) }),
   reference: async () => createReferenceBackend(),
 };
 
