@@ -14,6 +14,10 @@ import { createTables, statements, storeFormat } from "./statements.ts";
 const beatMs = 500;
 const beatsPerRenewal = 8;
 
+/** Looking for what is too much costs as much as there is, so that a large store does so once in so many puts. */
+const putsPerSweep = 200;
+const bytesOfLargeStore = 1_000_000;
+
 export interface SqlStoreOptions {
   readonly limits?: StoreLimits;
   /** Milliseconds since 1970. */
@@ -34,16 +38,29 @@ export async function createSqlStore(
   const running = new Map<string, string>();
   let listener: StoreListener | undefined;
   let lastPut = 0;
+  // A sweep leaves room for what is put until the next one, so that the limits hold in between.
+  const spareResponses = Math.floor(maxResponses / putsPerSweep);
+  const spareBytes = maxBytes < bytesOfLargeStore ? 0 : Math.floor(maxBytes / putsPerSweep);
+  const sinceSweep = { puts: 0, bytes: 0 };
 
   const oldest = (): number => now() - maxAgeMs;
   const one = async (text: string, ...values: Statement["values"]) => {
     const [rows = []] = await database.run([{ sql: text, values }]);
     return rows;
   };
-  const limitStatements = (): readonly Statement[] => [
-    { sql: sql.dropOld, values: [oldest()] },
-    { sql: sql.dropExcess, values: [maxResponses, maxBytes] },
-  ];
+  const limitStatements = (): readonly Statement[] => {
+    sinceSweep.puts = 0;
+    sinceSweep.bytes = 0;
+    return [
+      { sql: sql.dropOld, values: [oldest()] },
+      { sql: sql.dropExcess, values: [maxResponses - spareResponses, maxBytes - spareBytes] },
+    ];
+  };
+  const isSweepDue = (bytes: number): boolean => {
+    sinceSweep.puts++;
+    sinceSweep.bytes += bytes;
+    return sinceSweep.puts > spareResponses || sinceSweep.bytes > spareBytes;
+  };
 
   const claim = async (): Promise<void> => {
     await lease.endDead();
@@ -77,7 +94,7 @@ export async function createSqlStore(
         { sql: sql.put, values: record },
         { sql: sql.forgetItems, values: [key, version] },
         { sql: sql.putItems, values: [key, version, JSON.stringify(itemIds.map(toKey))] },
-        ...limitStatements(),
+        ...(isSweepDue(bytes) ? limitStatements() : []),
       ]);
       if (!isStillRunning || put.length === 0) running.delete(key);
       return put.length > 0;
