@@ -6,6 +6,7 @@ import {
   checkpointFiles,
   type ModelConfig,
   type SafetensorsLayout,
+  shapes,
   syntheticTensors,
 } from "../index.ts";
 
@@ -24,14 +25,7 @@ export const tinyConfig: ModelConfig = {
   slides: [true, false],
   rmsNormEpsilon: 1e-5,
   swigluLimit: 7,
-  rope: {
-    theta: 150000,
-    factor: 32,
-    originalContextLength: 4096,
-    betaFast: 32,
-    betaSlow: 1,
-    truncate: false,
-  },
+  rope: shapes["gpt-oss-20b"].rope,
   stopTokens: [3, 5],
 };
 

@@ -1,7 +1,7 @@
 // Models on the reference backend, for tests of the engine.
 
 import { createReferenceBackend } from "../../backend/reference/index.ts";
-import { type ModelConfig, syntheticTensors } from "../../checkpoint/index.ts";
+import { type ModelConfig, shapes, syntheticTensors } from "../../checkpoint/index.ts";
 import { openCheckpoint } from "../../checkpoint/node/index.ts";
 import { loadModel, type Model } from "../../model/index.ts";
 
@@ -44,13 +44,6 @@ const tiny: ModelConfig = {
   slides: [true, false],
   rmsNormEpsilon: 1e-5,
   swigluLimit: 7,
-  rope: {
-    theta: 150000,
-    factor: 32,
-    originalContextLength: 4096,
-    betaFast: 32,
-    betaSlow: 1,
-    truncate: false,
-  },
+  rope: shapes["gpt-oss-20b"].rope,
   stopTokens: [],
 };

@@ -1,4 +1,4 @@
-import type { ModelConfig } from "../../checkpoint/index.ts";
+import { type ModelConfig, shapes } from "../../checkpoint/index.ts";
 
 /** The shape of models/micro, for tests that need a config and no weights. */
 export const microConfig: ModelConfig = {
@@ -16,13 +16,6 @@ export const microConfig: ModelConfig = {
   slides: [true, false, true, false],
   rmsNormEpsilon: 1e-5,
   swigluLimit: 7,
-  rope: {
-    theta: 150_000,
-    factor: 32,
-    originalContextLength: 4096,
-    betaFast: 32,
-    betaSlow: 1,
-    truncate: false,
-  },
+  rope: shapes["gpt-oss-20b"].rope,
   stopTokens: [],
 };
