@@ -1,5 +1,6 @@
 // Runs after `npm ci` in a checkout: builds dist/, and the native kernels when a C++ compiler is there.
-// An installed package never gets here: npm runs `prepare` only in the repository itself.
+// It is the `dependencies` script, which npm runs in the repository itself only; of a `prepare` script npm warns whoever
+// installs the tarball, although it would not run there either.
 
 import { spawnSync } from "node:child_process";
 import { existsSync } from "node:fs";
@@ -18,13 +19,11 @@ if (!existsSync(bin("tsc"))) {
 const tsc = spawnSync(bin("tsc"), ["-p", "tsconfig.build.json"], { cwd: root, stdio: "inherit" });
 if (tsc.status !== 0) process.exit(tsc.status ?? 1);
 
-// When packing, `prepack` has just built them.
-const isPacking = ["pack", "publish"].includes(process.env.npm_command ?? "");
-const failure = isPacking ? undefined : buildAddon();
+const failure = buildAddon();
 if (failure !== undefined) {
   console.warn(
     "gpt-oss: the native kernels were not built; the slower TypeScript backend will be used.\n" +
-      "  To build them: install a C++17 compiler, make and python3, then `npm run prepare`.",
+      "  To build them: install a C++17 compiler, make and python3, then `node scripts/prepare.mjs`.",
   );
   console.warn(failure);
 }

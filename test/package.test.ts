@@ -31,7 +31,7 @@ const areKernelsBuilt = existsSync("native/build/Release/gptoss.node");
 
 beforeAll(() => {
   if (areKernelsBuilt) execFileSync(process.execPath, ["scripts/prebuild.mjs", "--built"], { stdio: "pipe" });
-  // `prepare` would build again, native kernels included; dist/ is fresh from the global set-up.
+  // `prepack` would build again, native kernels included; dist/ is fresh from the global set-up.
   const packed = execFileSync("npm", ["pack", "--ignore-scripts", "--json", "--pack-destination", folder], {
     encoding: "utf8",
   });
@@ -65,6 +65,20 @@ function install(): void {
 }
 
 describe("the tarball", () => {
+  test("runs nothing when it is installed, and has no script that npm would ask about", () => {
+    const scripts = Object.keys(packageJson.scripts);
+    const asking = [
+      "preinstall",
+      "install",
+      "postinstall",
+      "prepublish",
+      "preprepare",
+      "prepare",
+      "postprepare",
+    ];
+    expect(scripts.filter((name) => asking.includes(name))).toEqual([]);
+  });
+
   test("has what runs, and nothing else", () => {
     expect(files).toContain("dist/cli/main.js");
     expect(files).toContain("models/micro/config.json");

@@ -103,7 +103,7 @@ export function loadAddon(candidates: readonly string[] = addonCandidates(proces
   }
   throw new UnsupportedError({
     message: `no native kernels for ${process.platform}-${process.arch}; tried\n  ${tried.join("\n  ")}`,
-    hint: "in a checkout, `npm run prepare` builds them where a C++17 compiler, make and python3 are installed",
+    hint: "in a checkout, `node scripts/prepare.mjs` builds them where a C++17 compiler, make and python3 are installed",
   });
 }
 
