@@ -14,6 +14,7 @@ const expected: Readonly<Record<string, string>> = {
   "harmony.js": "{ role: 'assistant', channel: 'analysis', content: 'Nothing to do.' }",
   "pending-tools.js": 'get_weather {"location":"London"}\nIt is rain in London with 9 degrees.',
   "respond.js": "47 + 85 = 132.\nbecause: Add digit by digit",
+  "server.js": "47 + 85 = 132.\nbecause: Add digit by digit",
   "stream.js": "The capital of France is Paris.\n",
   "structured-output.js": " boolean\nstop\n",
   "tokenizer.js": '106 "🧮"',

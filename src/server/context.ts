@@ -24,8 +24,8 @@ export interface ServedModel extends AgentModel {
 
 export interface ModelDefaults {
   readonly temperature?: number;
-  /** ISO date that the model takes for today; default: the server's day. */
-  readonly currentDate?: string;
+  /** ISO date that the model takes for today; default, and where it is null: the server's day. */
+  readonly currentDate?: string | null;
 }
 
 export interface ServerContext {
@@ -82,7 +82,8 @@ export interface ServerEnv {
 
 /** Where a model's day is not fixed, the server's own. */
 export function currentDate(model: ServedModel, now: number): string {
-  if (model.defaults?.currentDate !== undefined) return model.defaults.currentDate;
+  const fixed = model.defaults?.currentDate;
+  if (fixed != null) return fixed;
   const date = new Date(now);
   const pad = (part: number): string => String(part).padStart(2, "0");
   return `${date.getFullYear()}-${pad(date.getMonth() + 1)}-${pad(date.getDate())}`;
