@@ -11,7 +11,9 @@ import { createSqlStore, type SqlStoreOptions } from "./sql-store.ts";
 import { openSqlite } from "./sqlite.ts";
 
 /** Where responses are kept where nobody says: the user's own folder for data, shared by this user's servers. */
-export function defaultStoreFolder(environment: NodeJS.ProcessEnv = process.env): string {
+export function defaultStoreFolder(
+  environment: Readonly<Record<string, string | undefined>> = process.env,
+): string {
   const { XDG_DATA_HOME: data } = environment;
   return join(data || join(homedir(), ".local", "share"), "gpt-oss", "responses");
 }
