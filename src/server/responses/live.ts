@@ -86,14 +86,16 @@ function createEventLog(): EventLog {
       wake();
     },
     async *follow({ after, signal }) {
-      signal.addEventListener("abort", wake, { once: true });
-      let at = 0;
-      while (true) {
-        for (; at < events.length; at++) if (events[at].sequence_number > after) yield events[at];
-        if (isOver || signal.aborted) break;
-        await new Promise<void>((resolve) => waiting.push(resolve));
+      signal.addEventListener("abort", wake);
+      try {
+        for (let at = 0; ; ) {
+          for (; at < events.length; at++) if (events[at].sequence_number > after) yield events[at];
+          if (isOver || signal.aborted) return;
+          await new Promise<void>((resolve) => waiting.push(resolve));
+        }
+      } finally {
+        signal.removeEventListener("abort", wake);
       }
-      signal.removeEventListener("abort", wake);
     },
   };
 }

@@ -112,15 +112,11 @@ async function* wireEvents(
   }
 }
 
-/** A run that was aborted was cancelled by somebody, unless the server did it. */
+/** A run that was aborted was cancelled by somebody, unless the server ended it, and says why. */
 function abortFailure({ api, signal }: Running, finishReason: string): HttpError | undefined {
-  if (finishReason !== "aborted") return undefined;
-  if (signal.reason instanceof HttpError) return signal.reason;
-  if (!api.context.stopping.aborted) return undefined;
-  return new HttpError(503, {
-    code: "server_stopping",
-    message: "The server stopped before the answer was complete.",
-  });
+  const { stopping } = api.context;
+  const { reason } = stopping.aborted ? stopping : signal;
+  return finishReason === "aborted" && reason instanceof HttpError ? reason : undefined;
 }
 
 async function sealed({ api, prepared }: Running, event: AgentEvent): Promise<string | undefined> {
