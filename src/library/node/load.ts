@@ -1,5 +1,6 @@
 // `load()`: a name becomes a model that answers.
 
+import { GptOssError } from "../../base/index.ts";
 import type { Tokenizer } from "../../tokenizer/index.ts";
 import { createGptOss, type GptOss } from "../gpt-oss.ts";
 import { type EngineLoadOptions, loadEngine, type ModelInfo } from "./load-engine.ts";
@@ -24,8 +25,8 @@ export interface LoadedGptOss extends GptOss {
  * Loads a model: weights onto the fastest backend that works here, with the checkpoint's own tokenizer, or the built-in
  * one for the published models.
  *
- * Errors: `checkpoint/…` for names and files, `backend/out-of-memory`, `library/no-tokenizer`, `library/bad-option`. Aborting
- * rejects with the signal's reason.
+ * Errors: `checkpoint/…` for names and files, `backend/out-of-memory`, `library/no-tokenizer`, `library/bad-option`,
+ * `engine/crashed` should the engine's thread die. Aborting rejects with the signal's reason.
  *
  * @example
  * const model = await load({ model: "20b" });
@@ -35,6 +36,12 @@ export interface LoadedGptOss extends GptOss {
  */
 export async function load(options: LoadOptions = {}): Promise<LoadedGptOss> {
   const { thread = "worker", ...engineOptions } = options;
+  if (thread !== "worker" && thread !== "same") {
+    throw new GptOssError("library/bad-option", {
+      message: `thread is ${JSON.stringify(thread)}`,
+      hint: "give worker or same",
+    });
+  }
   const loading = thread === "worker" ? loadInThread(engineOptions) : loadEngine(engineOptions);
   // While the weights are read; the checkpoint is opened once more for it, headers only.
   const [loaded, tokenizer] = await Promise.allSettled([loading, tokenizerOfModel(options.model)]);
