@@ -177,7 +177,10 @@ function follow(options: Following): AsyncIterableIterator<AgentEvent, void> {
   const over = (): void => {
     if (!isOver) options.over();
     isOver = true;
+    // A signal made of others lives as long as somebody listens to it, and the run with it.
+    signal.removeEventListener("abort", onAbort);
   };
+  const onAbort = (): void => void pump();
   const observed = async (next: Next | Promise<Next>): Promise<Next> => {
     try {
       const result = await next;
@@ -198,7 +201,7 @@ function follow(options: Following): AsyncIterableIterator<AgentEvent, void> {
     }
   };
   ahead[1].catch(() => {}); // the same
-  signal.addEventListener("abort", () => void pump(), { once: true });
+  signal.addEventListener("abort", onAbort, { once: true });
   if (signal.aborted) void pump();
   let hasLeft = false;
   return {
