@@ -1,6 +1,7 @@
 // Threads, memory, files and the queue of commands: what a sanitizer should watch at work.
 
 #include <atomic>
+#include <chrono>
 #include <fstream>
 #include <numeric>
 #include <thread>
@@ -8,6 +9,7 @@
 #include "../runtime/commands.h"
 #include "../runtime/executor.h"
 #include "../runtime/mapped_file.h"
+#include "../runtime/read_ahead.h"
 #include "tests.h"
 
 namespace gptoss::testing {
@@ -168,6 +170,41 @@ void test_executor(const Kernels& kernels, Report& report) {
     if (round % 2 == 0) executor.abandon();
   }
   report.expect(true, "abandoned");
+}
+
+/// A weight of a file is rounded to 8 bits when there is time, or when it is used: the result is the same.
+void test_late_weights(const Kernels& kernels, Report& report) {
+  const size_t rows = 200, cols = 96;
+  std::vector<float> weight(rows * cols), table(cols);
+  for (size_t i = 0; i < weight.size(); i++) weight[i] = static_cast<float>(i * 7919 % 1000) / 500 - 1;
+  for (size_t i = 0; i < cols; i++) table[i] = static_cast<float>(i % 13) - 6;
+  const std::string path = "/tmp/gptoss-native-weights-" + std::to_string(getpid());
+  const auto bytes = [](const std::vector<float>& v) { return reinterpret_cast<const uint8_t*>(v.data()); };
+  std::ofstream(path).write(reinterpret_cast<const char*>(weight.data()), static_cast<std::streamsize>(weight.size() * 4));
+  const auto result = [&](const Source& source, std::chrono::milliseconds wait) {
+    Executor executor(kernels, 2);
+    executor.post([&](Engine& engine) {
+      engine.load(0, MatrixSource{{"", 0, bytes(table), cols * 4}, Storage::kF32, 1, cols, false});
+      engine.load(1, MatrixSource{source, Storage::kF32, rows, cols, true});
+    });
+    std::this_thread::sleep_for(wait);
+    outcome(executor, command(Op::kEmbed, {0, 0, 1, 0}), 0, cols);
+    return outcome(executor, command(Op::kLinear, {1, 0, 1, -1}), 1, rows);
+  };
+  const Source in_file = {path, 0, nullptr, weight.size() * 4}, in_memory = {"", 0, bytes(weight), weight.size() * 4};
+  const std::string want = result(in_memory, std::chrono::milliseconds(0));
+  report.expect(result(in_file, std::chrono::milliseconds(0)) == want, "a weight used at once");
+  report.expect(result(in_file, std::chrono::milliseconds(100)) == want, "a weight used later");
+
+  for (size_t round = 0; round < 20; round++) {
+    ReadAhead ahead;
+    MappedFiles files([&](std::shared_ptr<MappedFile> file) { ahead.add(std::move(file)); });
+    const MappedRange range = files.map(path, 0, 4);
+    if (round % 2 == 0) ahead.stop();
+    if (round % 3 == 0) ahead.add(range.file);
+  }
+  report.expect(true, "reading ahead ends whenever it is asked to");
+  std::remove(path.c_str());
 }
 
 }  // namespace gptoss::testing

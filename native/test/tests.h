@@ -23,5 +23,6 @@ void test_attention(const Kernels& kernels, size_t threads, Report& report);
 void test_pool(Report& report);
 void test_memory(Report& report);
 void test_executor(const Kernels& kernels, Report& report);
+void test_late_weights(const Kernels& kernels, Report& report);
 
 }  // namespace gptoss::testing
