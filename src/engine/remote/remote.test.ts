@@ -104,6 +104,15 @@ describe("an engine behind a port", () => {
   });
 });
 
+test("the status of a remote engine counts every token of an answer that has ended", async () => {
+  const { remote } = await connect();
+  for (const maxTokens of [30, 20]) {
+    const before = remote.status().outputTokens;
+    for await (const event of remote.generate(request(1, { maxTokens }))) if (event.type === "end") break;
+    expect(remote.status().outputTokens - before).toBe(maxTokens);
+  }
+});
+
 describe("going away", () => {
   test("a reader that leaves frees its place within one step", async () => {
     const { local, remote } = await connect();

@@ -35,7 +35,7 @@ export function serveEngine(engine: Engine, port: EnginePort): Promise<void> {
   let toldAt = 0;
   const outbox = createOutbox((parts) => {
     const now = performance.now();
-    const isDue = streams.size === 0 || now - toldAt > statusEveryMs;
+    const isDue = streams.size === 0 || parts.some(endsIn) || now - toldAt > statusEveryMs;
     if (isDue) toldAt = now;
     post({ type: "progress", streams: parts, ...(isDue && { status: engine.status() }) });
   });
@@ -111,6 +111,9 @@ export function serveEngine(engine: Engine, port: EnginePort): Promise<void> {
     post({ type: "open", contextLength, vocabularySize, status: engine.status() });
   });
 }
+
+const endsIn = ({ events }: StreamProgress): boolean =>
+  events.some((event) => typeof event === "object" && event.type === "end");
 
 function grant(stream: Stream | undefined, count: number): void {
   if (stream === undefined) return;
