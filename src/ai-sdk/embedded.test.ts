@@ -256,7 +256,7 @@ describe("streamText", () => {
     }
     expect(types.at(-1)).toBe("abort");
     expect(error).toBe(undefined);
-    expect(model.engine.status().running).toBe(0);
+    await expect.poll(() => model.engine.status().running).toBe(0);
   });
 
   test("an abort rejects generateText with the reason", async () => {
