@@ -3,9 +3,11 @@
 #include <sys/mman.h>
 
 #include <algorithm>
-#include <fstream>
+#include <charconv>
+#include <cstdio>
 #include <limits>
-#include <string>
+#include <memory>
+#include <string_view>
 #include <system_error>
 #include <utility>
 
@@ -17,13 +19,17 @@ namespace {
 constexpr size_t kPiece = size_t{4} << 20;
 
 /// What the system could give without taking it from others: a model larger than that is not read in, only to be thrown
-/// out again before it is used.
+/// out again before it is used. Read without C++ streams, which need a newer glibc than Node does.
 size_t room_for_files() {
-  std::ifstream file("/proc/meminfo");
-  std::string name, unit;
-  for (size_t kilobytes; file >> name >> kilobytes;) {
-    if (name == "MemAvailable:") return kilobytes * 1024 / 4 * 3;
-    std::getline(file, unit);
+  constexpr std::string_view kName = "MemAvailable:";
+  std::unique_ptr<FILE, int (*)(FILE*)> file(std::fopen("/proc/meminfo", "r"), std::fclose);
+  for (char line[128]; file && std::fgets(line, sizeof line, file.get());) {
+    const std::string_view text(line);
+    if (text.substr(0, kName.size()) != kName) continue;
+    const size_t digits = text.find_first_not_of(' ', kName.size());
+    size_t kilobytes = 0;
+    if (digits != text.npos) std::from_chars(line + digits, line + text.size(), kilobytes);
+    return kilobytes * 1024 / 4 * 3;
   }
   return std::numeric_limits<size_t>::max();  // not Linux: its own advice is taken below, and it knows its memory
 }
