@@ -12,9 +12,9 @@ interface Ended {
 }
 
 /** Runs the script; once it has written something, `onOutput` may end it. Killed after 30 s, which no test expects. */
-function run(script: string, onOutput?: NodeJS.Signals): Promise<Ended> {
+function run(script: string, onOutput?: NodeJS.Signals, flags: readonly string[] = []): Promise<Ended> {
   const program = `import { load } from "./dist/index.js"; ${script}`;
-  const child = spawn(process.execPath, ["--input-type=module", "-e", program], {
+  const child = spawn(process.execPath, [...flags, "--input-type=module", "-e", program], {
     timeout: 30_000,
     killSignal: "SIGKILL",
   });
@@ -36,6 +36,12 @@ describe("a program ends by itself", () => {
     const script = `const model = await load(); console.log((await model.respond("What is 47 + 85?")).text);
       await model.close(); await model.close();`;
     expect(await run(script)).toEqual({ ...ended, stdout: "47 + 85 = 132.\n" });
+  });
+
+  test("with flags that threads refuse", async () => {
+    const script = `const model = await load(); console.log((await model.respond("What is 47 + 85?")).text);`;
+    const flags = ["--max-old-space-size=1000", "--expose-gc"];
+    expect(await run(script, undefined, flags)).toEqual({ ...ended, stdout: "47 + 85 = 132.\n" });
   });
 
   test("though it forgot to, when nothing is asked any more", async () => {

@@ -92,10 +92,15 @@ export async function loadInThread(options: EngineLoadOptions): Promise<EngineIn
   }
 }
 
-/** Those of the process, loaders among them, but for one that Node refuses in threads that run a file. */
-function inheritedFlags(): string[] {
+/**
+ * Threads inherit the process's flags, loaders among them. Where one of them is `--input-type`, which Node refuses in
+ * threads that run a file, they have to be named, and then flags of V8 are refused, which hold for the process anyway.
+ */
+function inheritedFlags(): string[] | undefined {
   const flags = process.execArgv;
-  return flags.filter((flag, i) => !flag.startsWith("--input-type") && flags[i - 1] !== "--input-type");
+  if (!flags.some((flag) => flag.startsWith("--input-type"))) return undefined;
+  const isRefused = (flag: string): boolean => /^--(input-type|max-|stack-size|expose-gc)/.test(flag);
+  return flags.filter((flag, i) => !isRefused(flag) && flags[i - 1] !== "--input-type");
 }
 
 /** → how what runs then ends. */
