@@ -174,7 +174,8 @@ function checkConstraint(
   constraint: TokenConstraint | undefined,
   { answerStart, responseFormat }: AgentRequest,
 ): void {
-  for (const state of constraint?.states ?? []) if (state.kind === "grammar") checkGrammar(state.grammar);
+  const states = constraint?.states ?? [];
+  checkGrammar(...states.flatMap((state) => (state.kind === "grammar" ? [state.grammar] : [])));
   if (answerStart === undefined || responseFormat === undefined) return;
   throw new GptOssError("engine/bad-grammar", {
     message: "an answer that was begun cannot be held to a format",

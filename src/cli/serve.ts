@@ -54,6 +54,13 @@ function repositoryOf(model: string): string | undefined {
   }
 }
 
+/** A database's URL may hold a password, and what is printed ends in logs. */
+function withoutPassword(store: string): string {
+  if (!URL.canParse(store)) return store;
+  const { protocol, host, pathname } = new URL(store);
+  return host === "" ? store : `${protocol}//${host}${pathname}`;
+}
+
 export interface Announcement {
   readonly listening: Pick<Listening, "url" | "host">;
   readonly info: ModelInfo;
@@ -82,7 +89,7 @@ export function announceServer({ listening, info, id, store, keys }: Announcemen
     `  context   ${context}, cache ${formatBytes(plan.cacheBytes)} for up to ${plan.maxSequences} answers at once`,
     `  backend   ${backend.name}: ${backend.description}`,
     `            because ${backend.why}`,
-    `  store     ${store}`,
+    `  store     ${withoutPassword(store)}`,
     `  keys      ${who}`,
     `  try       curl ${url}/v1/chat/completions -H 'content-type: application/json'${keys.length > 0 ? " -H 'authorization: Bearer KEY'" : ""} -d '${body}'`,
     "",

@@ -16,6 +16,7 @@ import { createScheduler } from "./scheduler.ts";
 import { createSequence, type Sequence } from "./sequence.ts";
 import { createSpeculator } from "./speculation/speculator.ts";
 import { step } from "./step.ts";
+import { createStepBudget } from "./step-budget.ts";
 import { yieldToEvents } from "./yield-to-events.ts";
 
 /** An engine in this thread. */
@@ -41,6 +42,7 @@ export function createEngine(model: Model, options: EngineOptions = {}): LocalEn
   const blocks = Math.max(...spec.groupBlocks);
   const scheduler = createScheduler<Sequence>({ maxSequences, stepTokens, blocks, blockTokens }, room);
   const speculator = createSpeculator(plan.speculativeRows);
+  const budget = createStepBudget(stepTokens, maxSequences);
   const scratch = createScratch(vocabularySize);
   const counts = { steps: 0, computedTokens: 0, outputTokens: 0, acceptedGuesses: 0, refusedGuesses: 0 };
   const prompts = { promptTokens: 0, cachedTokens: 0 };
@@ -75,7 +77,7 @@ export function createEngine(model: Model, options: EngineOptions = {}): LocalEn
     while (scheduler.hasWork) {
       await yieldToEvents(); // requests arrive and leave, consumers read
       try {
-        await step({ model, scheduler, room, speculator, scratch, counts, finish, fail });
+        await step({ model, scheduler, room, speculator, budget, scratch, counts, finish, fail });
       } catch (error) {
         failAll(error);
       }

@@ -1,7 +1,7 @@
 // Who runs in the next step, and with how many tokens. Three rules:
 //   - first come, first served: whoever waits longest is admitted next, and nobody passes it;
 //   - a step's tokens are dealt evenly: whoever needs one (decoding) gets one, long prompts share what is left, so that
-//     nobody's prompt stops anybody's tokens;
+//     nobody's prompt stops anybody's tokens; where both share a step, it is as short as a moment (step-budget.ts);
 //   - when the cache is full, the one who came last gives up its place and runs again later. Whoever came first is
 //     never stopped, so everybody finishes. Those whose consumer does not read give way before all others.
 // Knows token counts, never tokens, tensors or blocks' contents; `Room` says what fits.
@@ -60,7 +60,8 @@ export interface Scheduler<S> {
   add(sequence: S): void;
   /** Forgets the sequence, wherever it is; its room is the caller's business. */
   remove(sequence: S): void;
-  schedule(): Grant<S>[];
+  /** Where prompts and answers share the step, it has at most `sharedTokens`. */
+  schedule(sharedTokens?: number): Grant<S>[];
 }
 
 export function createScheduler<S extends Schedulable>(limits: SchedulerLimits, room: Room<S>): Scheduler<S> {
@@ -127,12 +128,13 @@ export function createScheduler<S extends Schedulable>(limits: SchedulerLimits, 
       removeFrom(waiting, sequence);
       removeFrom(running, sequence);
     },
-    schedule() {
+    schedule(sharedTokens = stepTokens) {
       admit();
       const ready = running.filter(isReady);
+      const isAnswering = ready.some(({ pending }) => pending === 1);
       const shares = deal(
         ready.map(({ pending }) => pending),
-        stepTokens,
+        isAnswering ? sharedTokens : stepTokens,
       );
       const grants: Grant<S>[] = [];
       for (const [index, sequence] of ready.entries()) {

@@ -10,6 +10,7 @@ import type { Scratch } from "./sampler/row.ts";
 import type { Scheduler } from "./scheduler.ts";
 import type { Sequence } from "./sequence.ts";
 import type { Speculator } from "./speculation/speculator.ts";
+import type { StepBudget } from "./step-budget.ts";
 
 /** Counted since the engine was made; see `EngineStatus`. */
 export interface StepCounts {
@@ -25,6 +26,7 @@ export interface StepParts {
   readonly scheduler: Scheduler<Sequence>;
   readonly room: SequenceRoom;
   readonly speculator: Speculator;
+  readonly budget: StepBudget;
   readonly scratch: Scratch;
   readonly counts: StepCounts;
   readonly finish: (sequence: Sequence, reason: FinishReason) => void;
@@ -32,8 +34,8 @@ export interface StepParts {
 }
 
 export async function step(parts: StepParts): Promise<void> {
-  const { model, scheduler, room, speculator, counts, fail } = parts;
-  const chunks = scheduler.schedule().map(({ sequence }) => sequence);
+  const { model, scheduler, room, speculator, budget, counts, fail } = parts;
+  const chunks = scheduler.schedule(budget.tokens).map(({ sequence }) => sequence);
   assert(chunks.length > 0 || !scheduler.hasWork, "there is work, and nobody may run");
   if (chunks.length === 0) return;
   try {
@@ -43,9 +45,11 @@ export async function step(parts: StepParts): Promise<void> {
     const rows = sum(chunks, ({ chunk }) => chunk!.tokens.length);
     const start = performance.now();
     const logits = await run(chunks, model, room.kv);
+    const milliseconds = performance.now() - start;
+    budget.observe(rows, milliseconds);
     if (isDecoding) {
       const guessed = sum(chunks, ({ guesses }) => guesses.length);
-      speculator.observe(rows, guessed, performance.now() - start);
+      speculator.observe(rows, guessed, milliseconds);
     }
     counts.computedTokens += rows;
     for (const one of logits) sampleAndCommit(one, parts);

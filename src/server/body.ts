@@ -29,6 +29,10 @@ function checkEncoding(headers: Headers): void {
   if (type !== undefined && type !== "application/json" && !type.endsWith("+json")) {
     throw unsupported(`The content type must be application/json, and is ${type.slice(0, 60)}.`);
   }
+  // Without a type every page in a browser may send a body to everywhere, and nobody asks the server first (CORS).
+  if (type === undefined && headers.has("origin")) {
+    throw unsupported("The content type must be application/json, and none is given.");
+  }
   const encoding = headers.get("content-encoding")?.toLowerCase();
   if (encoding !== undefined && encoding !== "identity") {
     throw unsupported(`The content encoding ${encoding.slice(0, 60)} is not supported.`);

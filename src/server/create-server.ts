@@ -19,7 +19,7 @@ import { createMetrics } from "./metrics.ts";
 import { createModelTable, modelsRoutes } from "./models.ts";
 import { openApiRoutes } from "./openapi.ts";
 import { allowedOrigin, type Origins } from "./origins.ts";
-import { createRateLimits, type RateLimit } from "./rate-limits.ts";
+import { createRateLimits, type RateLimit, rateLimitHeaders } from "./rate-limits.ts";
 import { createResponsesApi, type ResponsesOptions, responsesOperations } from "./responses/index.ts";
 import { createStartRun } from "./run.ts";
 import type { SocketPeer, SocketSession } from "./socket.ts";
@@ -167,7 +167,7 @@ function createApp({ context, gate, admission, options, isReady }: AppParts): Ho
     "*",
     cors({
       origin: (origin) => allowedOrigin(origin, options.origins, hasKeys),
-      exposeHeaders: ["x-request-id", "retry-after"],
+      exposeHeaders: ["x-request-id", "retry-after", ...rateLimitHeaders],
       maxAge: 600,
     }),
   );
@@ -186,7 +186,8 @@ function createApp({ context, gate, admission, options, isReady }: AppParts): Ho
   });
   app.onError((error, c) => {
     const answer = toHttpError(error);
-    if (answer.status >= 500) c.var.record.cause = answer.cause ?? error;
+    // What the server says of itself on purpose (loading, stopping) needs no stack.
+    if (answer.status >= 500) c.var.record.cause = answer.cause ?? (answer === error ? undefined : error);
     return errorResponse(answer);
   });
   return app;

@@ -28,6 +28,6 @@ export function checkHost(request: Request, hosts: readonly string[] | undefined
   throw new HttpError(403, {
     type: "invalid_request_error",
     code: "host_not_allowed",
-    message: `This server does not answer under the name ${hostname.slice(0, 100)}.`,
+    message: `This server does not answer under the name ${hostname.slice(0, 100)}: start it with --allow-host, or give it in hosts.`,
   });
 }

@@ -27,6 +27,11 @@ interface Bucket {
 type Kind = "requests" | "tokens";
 const kinds: readonly Kind[] = ["requests", "tokens"];
 
+/** All that may be on an answer: pages of other origins see what is named to them. */
+export const rateLimitHeaders = ["requests", "tokens"].flatMap((kind) =>
+  ["limit", "remaining", "reset"].map((part) => `x-ratelimit-${part}-${kind}`),
+);
+
 /** `limitOf` gives what holds for a key. Names of keys are few, so their buckets are kept. */
 export function createRateLimits(
   limitOf: (key: string | undefined) => RateLimit,

@@ -32,6 +32,7 @@ interface Options extends ModelOptions {
   readonly requestsPerMinute?: number;
   readonly tokensPerMinute?: number;
   readonly maxSeconds?: number;
+  readonly allowHost?: readonly string[];
   readonly origin?: readonly string[];
   readonly store: string;
   readonly storeDays?: number;
@@ -48,8 +49,8 @@ export const serveCommand = (): Command =>
       .summary("an OpenAI-compatible server: Responses, Chat Completions, WebSocket")
       .description(
         "Serves a model over HTTP to clients that speak OpenAI's APIs: POST /v1/responses and /v1/chat/completions.\n" +
-          "Only this machine can call, unless --host says otherwise. Ctrl-C finishes what runs and ends; docs/server.md\n" +
-          "has every endpoint and limit.",
+          "Only this machine can call, unless --host says otherwise. Ctrl-C finishes what runs and ends.\n" +
+          "docs/server.md has every endpoint and limit.",
       ),
   )
     .option("-p, --port <n>", "listen here; 0 takes any free port", wholeNumber, defaultPort)
@@ -72,15 +73,16 @@ export const serveCommand = (): Command =>
     .option("--requests-per-minute <n>", "for each key without a limit of its own", count)
     .option("--tokens-per-minute <n>", "the same, for tokens of prompts and answers together", count)
     .option("--max-seconds <n>", "end answers that take longer (default: 3600)", count)
+    .option("--allow-host <name>", "answer under this name, such as a proxy's, too (repeatable)", several)
     .option(
       "--origin <origin>",
       "web pages from there may call; * for all (repeatable; default: local ones)",
       several,
     )
-    .option(
-      "--store <place>",
-      "responses are kept here: a folder, a postgres:// URL, or memory",
-      defaultStoreFolder(),
+    .addOption(
+      new Option("--store <place>", "responses are kept here: a folder, a postgres:// URL, or memory")
+        .env("GPT_OSS_STORE")
+        .default(defaultStoreFolder()),
     )
     .option("--store-days <n>", "and for so long (default: 30)", count)
     .addOption(
@@ -168,7 +170,7 @@ function withContext(options: Options): Options {
 type Parts = Pick<Parameters<typeof serve>[0], "models" | "store" | "keys">;
 
 async function listenOn(options: Options, parts: Parts): Promise<Listening> {
-  const { host, port, maxSequences, maxWaiting, maxSeconds, origin, reasoningEvents } = options;
+  const { host, port, maxSequences, maxWaiting, maxSeconds, allowHost, origin, reasoningEvents } = options;
   const secret = process.env.GPT_OSS_SECRET;
   const limits: Partial<Limits> = {
     requests: maxSequences + maxWaiting,
@@ -183,6 +185,7 @@ async function listenOn(options: Options, parts: Parts): Promise<Listening> {
       rateLimit: rateLimitOf(options),
       anyModelName: options.anyModelName === true,
       log: logger(options.log),
+      ...(allowHost && { hosts: allowHost }),
       ...(origin && { origins: origin.includes("*") ? "*" : origin }),
       responses: { ...(reasoningEvents && { reasoningEvents }), ...(secret && { secret }) },
     });

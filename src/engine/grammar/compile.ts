@@ -7,7 +7,7 @@ import type { Grammar } from "./constraint.ts";
 import { badGrammar } from "./expression/bad-grammar.ts";
 import { createExpressions, type Expressions } from "./expression/expression.ts";
 import { wholeMatch } from "./expression/from-regex.ts";
-import { createWork } from "./expression/work.ts";
+import { createWork, type Work } from "./expression/work.ts";
 import { asSchema } from "./json-schema/schema.ts";
 import { addSchema } from "./json-schema/values.ts";
 import { createLexemes } from "./lexeme.ts";
@@ -85,14 +85,22 @@ interface Shared extends GrammarCompilerOptions {
   readonly masks: MaskCache;
 }
 
-/** Throws `engine/bad-grammar` for what cannot be enforced; takes milliseconds, and no vocabulary. */
-export function checkGrammar(grammar: Grammar): void {
-  buildMatcher(JSON.parse(sourceOf(grammar)));
+/**
+ * Throws `engine/bad-grammar` for what cannot be enforced; takes milliseconds, and no vocabulary. The grammars of one
+ * request together may cost what one may.
+ */
+export function checkGrammar(...grammars: readonly Grammar[]): void {
+  const work = compileAllowance();
+  for (const source of new Set(grammars.map(sourceOf))) buildMatcher(JSON.parse(source), work);
 }
 
-function buildMatcher(grammar: Grammar) {
+function compileAllowance(): Work {
   const work = createWork();
   work.allow(compileWork);
+  return work;
+}
+
+function buildMatcher(grammar: Grammar, work = compileAllowance()) {
   return withinStack(() => {
     const expressions = createExpressions(work);
     const tables = createByteClassTables();

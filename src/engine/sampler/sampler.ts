@@ -1,5 +1,5 @@
 // From logits to a token, in this order:
-//   1. processors: logit bias, then the penalties, later grammar masks. They act on what the model gives; bias first as
+//   1. processors: logit bias, the penalties, then the mask of a grammar. They act on what the model gives; bias first as
 //      OpenAI documents it, penalties in vLLM's order (vllm/model_executor/layers/utils.py apply_penalties).
 //   2. temperature, so that the cuts below see the distribution that is sampled.
 //   3. top-k, then top-p of what top-k left, then min-p against the likeliest: the order of transformers

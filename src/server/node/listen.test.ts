@@ -213,6 +213,21 @@ describe("a WebSocket", () => {
     expect(await status("/v1/responses", key)).toBe(101);
   });
 
+  test("of a request that fetch refuses to be is 400, and the server lives on", async () => {
+    const { port, url } = await start([]);
+    const answer = await new Promise<string>((resolve) => {
+      const socket = connect(port, "127.0.0.1", () =>
+        socket.write(
+          "GET /v1/responses HTTP/1.1\r\nHost: a:b@localhost\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n" +
+            "Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n",
+        ),
+      );
+      socket.once("data", (data) => resolve(data.toString()));
+    });
+    expect(answer).toContain("HTTP/1.1 400");
+    expect((await fetch(`${url}/health/live`)).status).toBe(200);
+  });
+
   test("is closed when the server is, and takes text only", async () => {
     const server = await start([]);
     const code = (act: (socket: WebSocket) => void): Promise<number> =>

@@ -35,7 +35,13 @@ export function acceptSockets(http: HttpServer, server: Server): Sockets {
   });
 
   async function shake(incoming: IncomingMessage) {
-    const request = requestOf(incoming);
+    let request: Request | undefined;
+    try {
+      request = requestOf(incoming);
+    } catch {
+      // A Host with credentials, or a header that fetch does not know: no request, and nobody else's trouble.
+      return errorResponse(new HttpError(400, { code: "bad_request", message: "This is no valid request." }));
+    }
     if (!request || new URL(request.url).pathname !== path) {
       const message = `There is no WebSocket at this address; ${path} has one.`;
       return errorResponse(new HttpError(404, { code: "unknown_url", message }));

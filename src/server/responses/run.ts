@@ -131,7 +131,8 @@ async function store(running: Running): Promise<void> {
   try {
     const putting = api.context.store.put(storedRecord({ response: writer.response, input: prepared.items }));
     api.context.track(putting);
-    await putting;
+    // Somebody deleted it, or took this process for dead, while it ran.
+    if (!(await putting)) running.lost = true;
   } catch (error) {
     running.lost = true;
     logFailure(running, error);

@@ -89,7 +89,15 @@ export async function inputItems(api: ResponsesApiParts, { id, request }: Stored
   const { limit, order, after } = parseBody(listQuery, queryOf(request));
   const { input } = await find(api, id);
   const ordered = order === "asc" ? input : input.toReversed();
-  const start = after === undefined ? 0 : ordered.findIndex((item) => item.id === after) + 1;
+  const last = ordered.findIndex((item) => item.id === after);
+  if (after !== undefined && last < 0) {
+    throw new HttpError(400, {
+      code: "invalid_value",
+      param: "after",
+      message: `No item has the id '${after}'.`,
+    });
+  }
+  const start = last + 1;
   const data = ordered.slice(start, start + limit);
   return Response.json({
     object: "list",

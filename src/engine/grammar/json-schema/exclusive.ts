@@ -10,8 +10,12 @@ import type { Values } from "./values.ts";
 
 /** Nested properties are compared this deep. */
 const maxDepth = 4;
+/** Every branch is compared with every other. */
+const maxBranches = 128;
 
 export function checkExclusive(branches: readonly Schema[], values: Values, context: Alternatives): void {
+  if (branches.length > maxBranches)
+    throw unsupported(`oneOf with more than ${maxBranches} branches`, "use anyOf, or an enum");
   for (let i = 0; i < branches.length; i++) {
     for (let j = i + 1; j < branches.length; j++) {
       if (areExclusive([branches[i]], [branches[j]], { values, context, depth: 0 })) continue;
