@@ -34,6 +34,7 @@
         "runtime/variants.cc",
         "ops/attention.cc",
         "ops/expert_rows.cc",
+        "ops/kv_store.cc",
         "ops/linear.cc",
         "ops/moe.cc",
         "ops/moe_matrices.cc",

@@ -79,7 +79,7 @@ std::function<void()> gemm(const Gemm<Weights>& kernel, const Weights& weights, 
 /// One token's 8 heads over 16 full tiles of 256 positions, as in a long context.
 std::function<void()> attend(const Kernels& kernels) {
   static const KvLayout layout = {64, 64};
-  std::vector<const uint16_t*> blocks;
+  std::vector<const void*> blocks;
   for (size_t b = 0; b < 64; b++) {
     uint16_t* block = filled<uint16_t>(2 * layout.half(), static_cast<uint32_t>(b));
     for (size_t i = 0; i < 2 * layout.half(); i++) block[i] += 0x3c00;

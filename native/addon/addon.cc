@@ -23,7 +23,7 @@ Napi::Value list_variants(Napi::Env env) {
 }
 
 Napi::Object init(Napi::Env env, Napi::Object exports) {
-  exports.Set("interface", 2);  // src/backend/native/addon.ts refuses another number
+  exports.Set("interface", 3);  // src/backend/native/addon.ts refuses another number
   exports.Set("variants", list_variants(env));
   exports.Set("NativeBackend", NativeBackend::define(env));
   return exports;

@@ -150,17 +150,17 @@ void NativeBackend::submit(const Napi::CallbackInfo& info) {
       [commands = std::move(commands)](Engine& engine) { engine.run(commands.data(), commands.size()); });
 }
 
-/// createCache(id, kvHeads, headDim, blockTokens, blocks of each layer: Int32Array)
+/// createCache(id, kvHeads, headDim, blockTokens, blocks of each layer: Int32Array, isInt8)
 void NativeBackend::create_cache(const Napi::CallbackInfo& info) {
   const int32_t id = word(info[0]);
   auto cache = std::make_shared<Cache>();
   cache->kv_heads = count(info[1]);
-  cache->layout = {count(info[2]), count(info[3])};
+  cache->layout = {count(info[2]), count(info[3]), info[5].As<Napi::Boolean>().Value()};
   const Napi::Int32Array blocks = info[4].As<Napi::Int32Array>();
   try {
     for (size_t layer = 0; layer < blocks.ElementLength(); layer++) {
-      const size_t elements = static_cast<size_t>(blocks[layer]) * cache->block_elements();
-      cache->layers.emplace_back(elements * sizeof(uint16_t), executor(info.Env()).counter());
+      const size_t bytes = static_cast<size_t>(blocks[layer]) * cache->block_bytes();
+      cache->layers.emplace_back(bytes, executor(info.Env()).counter());
     }
   } catch (const Failure& failure) {
     throw to_error(info.Env(), failure);

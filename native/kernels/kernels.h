@@ -142,18 +142,22 @@ struct Matvec {
 // ---------------------------------------------------------------------------------------------------------------
 // Attention over the cache, with the softmax kept as a running maximum and sum, so that scores exist for one tile only.
 
-/// The cache's storage of one key-value head in one block: keys, then values, bfloat16, both zero-padded to
-/// `head_dim_padded` and to whole groups of 16 tokens. Pairs are what a bfloat16 dot product takes, and what one shift
-/// and one mask widen to two vectors of floats.
+/// The cache's storage of one key-value head in one block: keys, then values, bfloat16 or int8, both zero-padded to
+/// `head_dim_padded` and to whole groups of 16 tokens. Pairs are what a bfloat16 dot product takes, and what a shift or
+/// a mask widens to two vectors of floats.
 ///   keys   [groups, head_dim_padded/2, 16 tokens, 2 dimensions]
 ///   values [groups * 8 pairs of tokens, head_dim_padded, 2 tokens]
+/// After int8 come their scales, f32, by token: of the keys [groups * 16], then of the values [groups * 16].
 struct KvLayout {
   size_t head_dim;
   size_t block_tokens;
+  bool is_int8 = false;
   size_t head_dim_padded() const { return (head_dim + 15) / 16 * 16; }
   size_t groups() const { return (block_tokens + 15) / 16; }
   /// Elements of the keys (and of the values) of one head in one block.
   size_t half() const { return groups() * 16 * head_dim_padded(); }
+  /// Of one head in one block.
+  size_t bytes() const { return is_int8 ? 2 * (half() + groups() * 16 * sizeof(float)) : 2 * half() * sizeof(uint16_t); }
 };
 
 /// The most token slots (whole groups, padding included) that one `attend` call sees.
@@ -161,7 +165,7 @@ constexpr size_t kTileSlots = 256;
 
 /// Consecutive blocks of one sequence at one key-value head. Positions count from the start of blocks[0].
 struct KvTile {
-  const uint16_t* const* blocks;
+  const void* const* blocks;
   size_t first, last;  // visible positions [first, last)
 };
 

@@ -8,7 +8,7 @@
 #include <cmath>
 #include <cstring>
 
-#include "ops.h"
+#include "kv_store.h"
 
 namespace gptoss {
 
@@ -16,13 +16,6 @@ namespace {
 
 constexpr size_t kTileTokens = 32;      // queries of one unit, which share each tile of keys while it is in the cache
 constexpr size_t kSpanPositions = 1024;  // positions of one unit when they are cut
-
-uint16_t to_bf16(float value) {
-  uint32_t bits;
-  std::memcpy(&bits, &value, sizeof bits);
-  if ((bits & 0x7fffffff) > 0x7f800000) return static_cast<uint16_t>(bits >> 16 | 0x40);
-  return static_cast<uint16_t>((bits + 0x7fff + ((bits >> 16) & 1)) >> 16);
-}
 
 struct Context {
   const Machine& machine;
@@ -51,31 +44,12 @@ struct Unit {
   size_t partial;        // index of this tile's partial results, when parts > 1
 };
 
-void store_token(const Context& c, const Sequence& sequence, size_t token) {
-  const KvLayout& layout = c.cache.layout;
-  const size_t position = sequence.position + token, slot = position % layout.block_tokens, dims = c.dims();
-  const size_t block = sequence.block(position / layout.block_tokens);
-  const size_t row = sequence.start + token;
-  // The slot paired with this one may hold another sequence's values, whose NaN would survive a probability of 0.
-  const bool clears_partner = slot % 2 == 0 && token + 1 == sequence.count;
-  for (size_t h = 0; h < c.cache.kv_heads; h++) {
-    uint16_t* keys = c.cache.at(c.shape.layer, block, h) + slot / 16 * 16 * dims + slot % 16 * 2;
-    uint16_t* values = c.cache.at(c.shape.layer, block, h) + layout.half() + slot / 2 * 2 * dims + slot % 2;
-    const float* k = c.k.row(row) + h * layout.head_dim;
-    const float* v = c.v.row(row) + h * layout.head_dim;
-    for (size_t d = 0; d < layout.head_dim; d++) {
-      keys[d / 2 * 32 + d % 2] = to_bf16(k[d]);
-      values[2 * d] = to_bf16(v[d]);
-      if (clears_partner) values[2 * d + 1] = 0;
-    }
-  }
-}
-
 void store_all(const Context& c, const std::vector<Sequence>& sequences) {
   for_rows(c.machine, c.k.rows, 2 * c.k.cols, [&](size_t first, size_t last) {
     for (const Sequence& sequence : sequences) {
       const size_t from = std::max(first, sequence.start), to = std::min(last, sequence.start + sequence.count);
-      for (size_t row = from; row < to; row++) store_token(c, sequence, row - sequence.start);
+      for (size_t row = from; row < to; row++)
+        store_token(c.cache, c.shape.layer, sequence, row - sequence.start, c.k.row(row), c.v.row(row));
     }
   });
 }
@@ -130,7 +104,7 @@ void attend_unit(const Context& c, const Unit& unit, size_t kv_head, const Threa
   const size_t group = c.group(), step = tile_positions(layout, unit.tokens);
   load_queries(c, unit, kv_head, scratch.queries);
   for (size_t t = 0; t < unit.tokens; t++) states.clear(first_state + t);
-  const uint16_t* blocks[kTileSlots / 16 + 1];
+  const void* blocks[kTileSlots / 16 + 1];
   for (size_t at = unit.first / step * step; at < unit.last; at += step) {
     const size_t end = std::min(at + step, unit.last);
     const size_t first_block = at / layout.block_tokens, start = first_block * layout.block_tokens;

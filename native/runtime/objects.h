@@ -104,10 +104,10 @@ struct Cache {
   size_t kv_heads = 0;
   std::vector<Buffer> layers;
 
-  size_t block_elements() const { return kv_heads * 2 * layout.half(); }
-  /// One key-value head of one block: keys, then values.
-  uint16_t* at(size_t layer, size_t block, size_t kv_head) const {
-    return layers[layer].as<uint16_t>() + block * block_elements() + kv_head * 2 * layout.half();
+  size_t block_bytes() const { return kv_heads * layout.bytes(); }
+  /// One key-value head of one block, as `KvLayout` says.
+  void* at(size_t layer, size_t block, size_t kv_head) const {
+    return layers[layer].as<uint8_t>() + block * block_bytes() + kv_head * layout.bytes();
   }
 };
 

@@ -17,7 +17,7 @@ struct Case {
 
 /// Keys and values [positions, head_dim], as the cache holds them.
 struct Cached {
-  std::vector<Guarded<uint16_t>> blocks;
+  std::vector<Guarded<uint8_t>> blocks;
   std::vector<float> keys, values;
 };
 
@@ -28,21 +28,40 @@ Cached random_cache(Random& random, const Case& c) {
   cached.keys.resize(c.last * layout.head_dim);
   cached.values.resize(c.last * layout.head_dim);
   for (size_t b = 0; b < count; b++) {
-    cached.blocks.emplace_back(2 * layout.half());
-    uint16_t* keys = cached.blocks[b].data();
-    uint16_t* values = keys + layout.half();
+    cached.blocks.emplace_back(layout.bytes());
+    uint8_t* block = cached.blocks[b].data();
     for (size_t slot = 0; slot < layout.groups() * 16; slot++) {
       const size_t position = b * layout.block_tokens + slot;
       const auto is_seen = [&](size_t s) {
         const size_t p = b * layout.block_tokens + s;
         return s < layout.block_tokens && p >= c.first && p < c.last;
       };
+      const bool is_paired = is_seen(slot) || is_seen(slot ^ 1);
+      const float key_scale = is_seen(slot) ? 0.02f + 0.01f * random.normal() : NAN;
+      const float value_scale = is_paired ? 0.02f + 0.01f * random.normal() : NAN;
+      if (layout.is_int8) {
+        float* scales = reinterpret_cast<float*>(block + 2 * layout.half());
+        scales[slot] = key_scale;
+        scales[layout.groups() * 16 + slot] = value_scale;
+      }
       for (size_t d = 0; d < dims; d++) {
         const bool is_padding = d >= layout.head_dim || slot >= layout.block_tokens;
-        const float key = is_padding ? 0 : is_seen(slot) ? from_bf16(to_bf16(random.normal())) : NAN;
-        const float value = is_padding ? 0 : is_seen(slot) || is_seen(slot ^ 1) ? from_bf16(to_bf16(random.normal())) : NAN;
-        keys[slot / 16 * 16 * dims + d / 2 * 32 + slot % 16 * 2 + d % 2] = to_bf16(key);
-        values[slot / 2 * 2 * dims + 2 * d + slot % 2] = to_bf16(value);
+        const size_t key_at = slot / 16 * 16 * dims + d / 2 * 32 + slot % 16 * 2 + d % 2;
+        const size_t value_at = layout.half() + slot / 2 * 2 * dims + 2 * d + slot % 2;
+        float key = 0, value = 0;
+        if (layout.is_int8) {
+          int8_t* stored = reinterpret_cast<int8_t*>(block);
+          stored[key_at] = static_cast<int8_t>(is_padding ? 0 : static_cast<int>(random.between(0, 254)) - 127);
+          stored[value_at] = static_cast<int8_t>(is_padding ? 0 : static_cast<int>(random.between(0, 254)) - 127);
+          key = stored[key_at] * key_scale;
+          value = stored[value_at] * value_scale;
+        } else {
+          uint16_t* stored = reinterpret_cast<uint16_t*>(block);
+          if (!is_padding) key = is_seen(slot) ? from_bf16(to_bf16(random.normal())) : NAN;
+          if (!is_padding) value = is_paired ? from_bf16(to_bf16(random.normal())) : NAN;
+          stored[key_at] = to_bf16(key);
+          stored[value_at] = to_bf16(value);
+        }
         if (is_padding || !is_seen(slot)) continue;
         cached.keys[position * layout.head_dim + d] = key;
         cached.values[position * layout.head_dim + d] = value;
@@ -65,7 +84,8 @@ void check(const Case& c, const Cached& cached, const float* q, const AttentionS
       largest = std::fmax(largest, score);
     }
     const auto where = [&] {
-      return text("attend: head %zu of %zu, dim %zu, blocks of %zu, positions [%zu, %zu)", h, c.heads, head_dim,
+      return text("attend, %s: head %zu of %zu, dim %zu, blocks of %zu, positions [%zu, %zu)",
+                  c.layout.is_int8 ? "int8" : "bf16", h, c.heads, head_dim,
                   c.layout.block_tokens, c.first, c.last);
     };
     report.close(state.max[h], largest, 1e-5 * (1 + std::fabs(largest)), where);
@@ -98,13 +118,13 @@ void test_case(const Kernels& kernels, Random& random, const Case& c, Report& re
   for (size_t at = c.first; at < c.last;) {
     const size_t first_block = at / layout.block_tokens, start = first_block * layout.block_tokens;
     const size_t end = std::min({c.last, start + span, at + random.between(1, span)});
-    std::vector<const uint16_t*> blocks;
+    std::vector<const void*> blocks;
     for (size_t b = first_block; b * layout.block_tokens < end; b++) blocks.push_back(cached.blocks[b].data());
     // One block before, which has been let go of: the tile counts from it, but may not look at it.
     const bool has_released = first_block > 0 && random.bits() % 2 && blocks.size() < most_blocks;
     if (has_released) blocks.insert(blocks.begin(), nullptr);
     const size_t base = has_released ? start - layout.block_tokens : start;
-    Guarded<const uint16_t*> table(blocks.size());
+    Guarded<const void*> table(blocks.size());
     std::copy(blocks.begin(), blocks.end(), table.data());
     kernels.attend(q.data(), c.heads, layout, {table.data(), at - base, end - base}, scores.data(), state);
     at = end;
@@ -116,11 +136,12 @@ void test_case(const Kernels& kernels, Random& random, const Case& c, Report& re
 
 void test_attend(const Kernels& kernels, Report& report) {
   Random random(4);
-  for (size_t round = 0; round < 80; round++) {
+  for (size_t round = 0; round < 160; round++) {
     Case c;
+    c.layout.is_int8 = round % 2 == 1;
     c.layout.head_dim = random.one_of<size_t>({64, 64, 64, 2, 8, 16, 24, 32, 40, 80, 128});
     c.layout.block_tokens = random.one_of<size_t>({16, 32, 64, 128, 1, 5, 24, 33});
-    c.heads = round < 10 ? round + 1 : random.one_of<size_t>({8, 8, 1, 5});
+    c.heads = round < 20 ? round / 2 + 1 : random.one_of<size_t>({8, 8, 1, 5});
     c.first = random.between(0, 70);
     c.last = c.first + random.one_of<size_t>({1, 2, 3, 16, 31, 64, 127, 400});
     test_case(kernels, random, c, report);

@@ -12,6 +12,7 @@ namespace {
 
 struct Shape {
   size_t heads, kv_heads, head_dim, block_tokens, window;
+  bool is_int8 = false;
 };
 
 /// One sequence's history on paper, and its block table.
@@ -51,13 +52,13 @@ class Session {
  public:
   Session(Bench& bench, Random& random, const Shape& shape, size_t sequences, size_t blocks)
       : bench_(bench), random_(random), shape_(shape), histories_(sequences), sinks_(bench.random_vector(random, shape.heads)) {
-    cache_.layout = {shape.head_dim, shape.block_tokens};
+    cache_.layout = {shape.head_dim, shape.block_tokens, shape.is_int8};
     cache_.kv_heads = shape.kv_heads;
     for (size_t layer = 0; layer < 2; layer++) {
-      cache_.layers.emplace_back(blocks * cache_.block_elements() * sizeof(uint16_t), &bench.bytes);
+      cache_.layers.emplace_back(blocks * cache_.block_bytes(), &bench.bytes);
       // What an earlier sequence may have left.
       uint16_t* memory = cache_.layers.back().as<uint16_t>();
-      for (size_t i = 0; i < blocks * cache_.block_elements(); i++) memory[i] = to_bf16(random.normal());
+      for (size_t i = 0; i < blocks * cache_.block_bytes() / 2; i++) memory[i] = to_bf16(random.normal());
     }
     clear_padding(blocks);
     for (size_t i = 0; i < blocks; i++) free_.push_back(static_cast<int32_t>(i));
@@ -78,9 +79,9 @@ class Session {
       if (counts[i] == 0) continue;
       History& history = histories_[i];
       sequences.push_back({row, counts[i], history.positions, 0, nullptr});
-      for (size_t j = row * width; j < (row + counts[i]) * width; j++) {
-        history.keys.push_back(from_bf16(to_bf16(k.row(0)[j])));
-        history.values.push_back(from_bf16(to_bf16(v.row(0)[j])));
+      for (size_t j = row * width; j < (row + counts[i]) * width; j += shape_.head_dim) {
+        append_rounded(history.keys, k.row(0) + j);
+        append_rounded(history.values, v.row(0) + j);
       }
       const size_t before = history.positions;
       history.positions += counts[i];
@@ -100,13 +101,23 @@ class Session {
         // Keys and values were rounded on paper too; what is left are sums of floats.
         expect_row(report, out.row(sequence.start + t),
                    expected(shape_, histories_[i], position, q.row(sequence.start + t), sinks_.data()), 1e-4,
-                   text("attention: %zu heads on %zu of %zu, blocks of %zu, window %zu, position %zu", shape_.heads,
+                   text("attention, %s: %zu heads on %zu of %zu, blocks of %zu, window %zu, position %zu",
+                        shape_.is_int8 ? "int8" : "bf16", shape_.heads,
                         shape_.kv_heads, shape_.head_dim, shape_.block_tokens, shape_.window, position));
       }
     }
   }
 
  private:
+  /// One head's numbers, as the cache gives them back.
+  void append_rounded(std::vector<float>& history, const float* x) const {
+    float largest = 0;
+    for (size_t d = 0; d < shape_.head_dim; d++) largest = std::fmax(largest, std::fabs(x[d]));
+    const float scale = largest / 127;
+    for (size_t d = 0; d < shape_.head_dim; d++)
+      history.push_back(shape_.is_int8 ? std::nearbyint(x[d] / scale) * scale : from_bf16(to_bf16(x[d])));
+  }
+
   /// Padding of heads is zero from the start, and nothing writes there.
   void clear_padding(size_t blocks) {
     const size_t dims = cache_.layout.head_dim_padded();
@@ -115,9 +126,11 @@ class Session {
         for (size_t h = 0; h < shape_.kv_heads; h++)
           for (size_t slot = 0; slot < cache_.layout.groups() * 16; slot++)
             for (size_t d = slot < shape_.block_tokens ? shape_.head_dim : 0; d < dims; d++) {
-              uint16_t* keys = cache_.at(layer, b, h);
-              keys[slot / 16 * 16 * dims + d / 2 * 32 + slot % 16 * 2 + d % 2] = 0;
-              keys[cache_.layout.half() + slot / 2 * 2 * dims + 2 * d + slot % 2] = 0;
+              const size_t size = shape_.is_int8 ? 1 : 2;
+              uint8_t* keys = static_cast<uint8_t*>(cache_.at(layer, b, h));
+              uint8_t* values = keys + cache_.layout.half() * size;
+              std::memset(keys + (slot / 16 * 16 * dims + d / 2 * 32 + slot % 16 * 2 + d % 2) * size, 0, size);
+              std::memset(values + (slot / 2 * 2 * dims + 2 * d + slot % 2) * size, 0, size);
             }
   }
 
@@ -152,18 +165,24 @@ void test_attention(const Kernels& kernels, size_t threads, Report& report) {
   Bench bench(kernels, threads);
   for (const Shape& shape : {Shape{8, 1, 64, 16, 0}, Shape{8, 2, 64, 32, 128}, Shape{6, 2, 40, 5, 9}, Shape{4, 4, 16, 16, 1},
                              Shape{16, 2, 32, 64, 20}, Shape{3, 1, 8, 1, 0}, Shape{2, 1, 128, 128, 0}}) {
-    Session session(bench, random, shape, 3, 3 * (260 / shape.block_tokens + 2));
-    for (size_t round = 0; round < 8; round++) {
-      const size_t most = round < 2 ? 60 : 9;
-      session.step({random.between(1, most), random.between(0, most), random.between(0, 2)}, report);
+    for (const bool is_int8 : {false, true}) {
+      Shape stored = shape;
+      stored.is_int8 = is_int8;
+      Session session(bench, random, stored, 3, 3 * (260 / shape.block_tokens + 2));
+      for (size_t round = 0; round < 8; round++) {
+        const size_t most = round < 2 ? 60 : 9;
+        session.step({random.between(1, most), random.between(0, most), random.between(0, 2)}, report);
+      }
     }
   }
   // A few queries over a long context are cut along positions.
-  Session session(bench, random, {8, 2, 16, 64, 0}, 2, 120);
-  session.step({2600, 1100}, report);
-  session.step({1, 1}, report);
-  session.step({8, 3}, report);
-  session.step({9, 1}, report);
+  for (const bool is_int8 : {false, true}) {
+    Session session(bench, random, {8, 2, 16, 64, 0, is_int8}, 2, 120);
+    session.step({2600, 1100}, report);
+    session.step({1, 1}, report);
+    session.step({8, 3}, report);
+    session.step({9, 1}, report);
+  }
 }
 
 }  // namespace gptoss::testing

@@ -70,6 +70,14 @@ export interface KvCache {
   readonly spec: KvCacheSpec;
 }
 
+/**
+ * How keys and values are kept. `bf16`: with the precision of bfloat16 or better. `int8`: each token's key, and its value,
+ * at each head becomes integers from -127 to 127 and a scale, the largest magnitude / 127 in f32; x is kept as
+ * round(x / scale), a half going to the even one. Scales below the normal f32 numbers count as 0; where a number is not
+ * finite, all that were rounded with it become NaN.
+ */
+export type KvStorage = "bf16" | "int8";
+
 export interface KvCacheSpec {
   readonly kvHeads: number;
   readonly headDim: number;
@@ -79,6 +87,8 @@ export interface KvCacheSpec {
   readonly layerGroups: readonly number[];
   /** Capacity of each group, in blocks; one block holds `blockTokens` positions for every layer of its group. */
   readonly groupBlocks: readonly number[];
+  /** Default: bf16. */
+  readonly storage?: KvStorage;
 }
 
 /** Consecutive tokens of one sequence: rows `[start, start + tokens.length)` of the batch. */

@@ -93,6 +93,12 @@ export function checkCacheSpec(spec: KvCacheSpec): void {
   for (const name of ["kvHeads", "headDim", "blockTokens"] as const) expectCount(`cache ${name}`, spec[name]);
   for (const blocks of spec.groupBlocks) expectCount("cache blocks of a group", blocks);
   for (const group of spec.layerGroups) expectIndex("cache group of a layer", group, spec.groupBlocks.length);
+  if (!["bf16", "int8", undefined].includes(spec.storage)) {
+    throw new GptOssError("backend/bad-shape", {
+      message: `cache storage is ${JSON.stringify(spec.storage)}`,
+      hint: "bf16 and int8 are known",
+    });
+  }
 }
 
 export function checkEmbed(table: Matrix, tokens: Int32Array): void {

@@ -8,6 +8,7 @@ export type {
   ExpertViews,
   KvCache,
   KvCacheSpec,
+  KvStorage,
   Matrix,
   MatrixUse,
   MoeOptions,

@@ -84,11 +84,12 @@ function tokenizerIfAny(checkpoint: Checkpoint): Tokenizer | undefined {
 }
 
 function modelOptions(options: ModelOptions): LoadOptions {
-  const { context, model } = options;
+  const { context, model, cache } = options;
   return {
     ...weightOptions(options),
     ...(model !== undefined && { model }),
     ...(context !== undefined && { contextTokens: context }),
+    ...(cache !== undefined && { cache }),
   };
 }
 

@@ -16,6 +16,7 @@ export interface WeightOptions {
 
 export interface ModelOptions extends WeightOptions {
   readonly context?: number;
+  readonly cache?: "bf16" | "int8";
 }
 
 export interface SamplingFlags {
@@ -69,11 +70,18 @@ export function addWeightOptions(command: Command): Command {
 
 /** For commands that generate. */
 export function addModelOptions(command: Command): Command {
-  return addWeightOptions(command).option(
-    "--context <tokens>",
-    "room for prompt and answer together (default: what the model can, as far as memory allows)",
-    count,
-  );
+  return addWeightOptions(command)
+    .option(
+      "--context <tokens>",
+      "room for prompt and answer together (default: what the model can, as far as memory allows)",
+      count,
+    )
+    .addOption(
+      new Option(
+        "--cache <form>",
+        "how keys and values are held: bf16, or int8, rounded, for about twice the context in the same memory (default: bf16)",
+      ).choices(["bf16", "int8"]),
+    );
 }
 
 /** The engine's own limits (src/engine/request.ts), refused here as wrong usage before a model is loaded. */

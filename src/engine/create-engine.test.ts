@@ -327,6 +327,7 @@ describe("the plan", () => {
       { cacheTokens: 1.5 },
       { cacheBytes: 10 },
       { cacheBytes: Number.NaN },
+      { cacheStorage: "int4" as "int8" },
       { maxSequences: 0 },
       { maxWaiting: -1 },
       { maxSequences: 9, stepTokens: 8 },

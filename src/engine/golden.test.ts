@@ -28,13 +28,17 @@ test("alone", async () => {
   await engine.close();
 });
 
-test("all at once, in a cache that holds one or two of them", async () => {
-  const engine = createEngine(model, { cacheTokens: 336, maxSequences: 6, stepTokens: 64, blockTokens: 16 });
-  const answers = await Promise.all(goldens.map((golden) => answer(engine, golden)));
-  for (const [index, golden] of goldens.entries())
-    expect(answers[index], golden.question).toEqual(golden.greedy);
-  expect(engine.status().preemptions).toBeGreaterThan(0);
-  await engine.close();
-  expect(engine.status().heldBlocks).toEqual([0, 0]);
-  expect(model.backend.usage()).toMatchObject({ tensors: 0, caches: 0 });
-});
+test.each(["bf16", "int8"] as const)(
+  "all at once, in a cache in %s that holds one or two of them",
+  async (cacheStorage) => {
+    const size = { cacheTokens: 336, maxSequences: 6, stepTokens: 64, blockTokens: 16 };
+    const engine = createEngine(model, { ...size, cacheStorage });
+    const answers = await Promise.all(goldens.map((golden) => answer(engine, golden)));
+    for (const [index, golden] of goldens.entries())
+      expect(answers[index], golden.question).toEqual(golden.greedy);
+    expect(engine.status().preemptions).toBeGreaterThan(0);
+    await engine.close();
+    expect(engine.status().heldBlocks).toEqual([0, 0]);
+    expect(model.backend.usage()).toMatchObject({ tensors: 0, caches: 0 });
+  },
+);

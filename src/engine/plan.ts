@@ -1,6 +1,6 @@
 // What an engine takes: decided once, before anything is allocated, and said aloud. Knows bytes and token counts.
 
-import type { KvCacheSpec } from "../backend/index.ts";
+import type { KvCacheSpec, KvStorage } from "../backend/index.ts";
 import { GptOssError } from "../base/index.ts";
 import { cachePlan, type Model } from "../model/index.ts";
 
@@ -9,6 +9,8 @@ export interface EngineOptions {
   readonly cacheTokens?: number;
   /** Instead of `cacheTokens`: as many tokens as fit these bytes. */
   readonly cacheBytes?: number;
+  /** `int8` holds about twice the tokens in the same bytes, rounded; default `bf16`. */
+  readonly cacheStorage?: KvStorage;
   /** Sequences that run at once; default 8. */
   readonly maxSequences?: number;
   /** Requests that wait for a place beyond those that run; default 256. One more is refused: `engine/overloaded`. */
@@ -54,12 +56,17 @@ export function planEngine(
       "every sequence that runs needs a token of every step",
     );
   }
+  const cacheStorage = options.cacheStorage ?? "bf16";
+  if (cacheStorage !== "bf16" && cacheStorage !== "int8") {
+    throw badOption(`cacheStorage is ${JSON.stringify(cacheStorage)}`, "give bf16 or int8");
+  }
   const specFor = (contextTokens: number): KvCacheSpec =>
     cachePlan(model.config, {
       contextTokens,
       sequences: maxSequences + maxPrefixes,
       chunkTokens: stepTokens,
       blockTokens,
+      storage: cacheStorage,
     });
   const cacheTokens =
     options.cacheBytes === undefined
@@ -69,6 +76,7 @@ export function planEngine(
   const plan: EnginePlan = {
     cacheTokens,
     cacheBytes: model.backend.cacheBytes(spec),
+    cacheStorage,
     maxSequences,
     maxWaiting: positive("maxWaiting", options.maxWaiting ?? 256, 0),
     stepTokens,

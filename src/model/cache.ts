@@ -1,7 +1,7 @@
 // The key-value cache of one model: how large it must be, and the sequences that live in it. Knows the config and
 // blocks; the numbers themselves belong to the backend.
 
-import type { Backend, Batch, BatchSequence, KvCache, KvCacheSpec } from "../backend/index.ts";
+import type { Backend, Batch, BatchSequence, KvCache, KvCacheSpec, KvStorage } from "../backend/index.ts";
 import type { ModelConfig } from "../checkpoint/index.ts";
 import { createBlockPool } from "./block-pool.ts";
 import { type CacheGroup, createSequenceCache, type SequenceCache } from "./sequence-cache.ts";
@@ -19,6 +19,8 @@ export interface CacheSize {
   readonly chunkTokens: number;
   /** Tokens in one block; default 32. */
   readonly blockTokens?: number;
+  /** Default: bf16. */
+  readonly storage?: KvStorage;
 }
 
 /**
@@ -26,7 +28,7 @@ export interface CacheSize {
  * memory it takes. Sliding layers need room for a window a sequence and one chunk, however long the sequences grow.
  */
 export function cachePlan(config: ModelConfig, size: CacheSize): KvCacheSpec {
-  const { contextTokens, sequences, chunkTokens, blockTokens = 32 } = size;
+  const { contextTokens, sequences, chunkTokens, blockTokens = 32, storage = "bf16" } = size;
   // A sequence that is not aligned with its blocks fills one more in part.
   const full = Math.ceil(contextTokens / blockTokens) + sequences - 1;
   // A window may begin and end within a block, and so may what is appended.
@@ -41,6 +43,7 @@ export function cachePlan(config: ModelConfig, size: CacheSize): KvCacheSpec {
     blockTokens,
     layerGroups: config.slides.map((slides) => (slides ? slidingGroup : fullGroup)),
     groupBlocks,
+    storage,
   };
 }
 

@@ -25,4 +25,17 @@ forEachVariant((name, { best }) => {
       },
     });
   }
+  if (!best) return; // what the cache rounds, attention's own tests compare for every variant
+  modelConformance({
+    name: `native, ${name}, cache in int8`,
+    create: () => createNativeBackend({ kernels: name }),
+    storage: "int8",
+    tolerances: {
+      logits: { error: 0.15, reason: `${flips}: seen 0.06 at 1 of 40 positions; elsewhere 0.01` },
+      hidden: { error: 0.02, reason: `${rounding}, of a cache in int8 8 bits a head` },
+      loss: { error: 4e-3, reason: `${rounding}; a mean over the prompt, 2e-3 for the shortest` },
+      paths: { error: 0.04, reason: `what is rounded to 8 bits differs by a rounding, and ${flips}` },
+      ties: { error: 3e-3, reason: rounding },
+    },
+  });
 });

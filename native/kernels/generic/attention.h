@@ -22,10 +22,47 @@ static inline F32 high_halves(const uint16_t* p) {
   return (F32)((I32)v & splat_int((int32_t)0xffff0000u));
 }
 
+template <typename Stored>
+constexpr bool kIsInt8 = sizeof(Stored) == 1;
+
+typedef int16_t HalfI16 __attribute__((vector_size(kRegisterBytes / 2)));
+
+static inline void low_bytes(RegisterF32& v, const int8_t* p) {
+  HalfI16 pairs;
+  memcpy(&pairs, p, sizeof pairs);
+  v = __builtin_convertvector(__builtin_convertvector(pairs, RegisterI32) << 24 >> 24, RegisterF32);
+}
+static inline void high_bytes(RegisterF32& v, const int8_t* p) {
+  HalfI16 pairs;
+  memcpy(&pairs, p, sizeof pairs);
+  v = __builtin_convertvector(__builtin_convertvector(pairs, RegisterI32) >> 8, RegisterF32);
+}
+template <typename T>
+static inline void low_bytes(Pair<T>& v, const int8_t* p) {
+  low_bytes(v.low, p);
+  low_bytes(v.high, p + sizeof(T) / 2);
+}
+template <typename T>
+static inline void high_bytes(Pair<T>& v, const int8_t* p) {
+  high_bytes(v.low, p);
+  high_bytes(v.high, p + sizeof(T) / 2);
+}
+/// 8-bit values without their scales, which are those of tokens: scores and probabilities are multiplied with them.
+static inline F32 low_halves(const int8_t* p) {
+  F32 v;
+  low_bytes(v, p);
+  return v;
+}
+static inline F32 high_halves(const int8_t* p) {
+  F32 v;
+  high_bytes(v, p);
+  return v;
+}
+
 /// Scores of one group of 16 tokens for N heads; meanwhile the next keys and the values of these tokens are fetched.
-template <size_t N>
-static inline void score_group(const float* q, size_t dims, const uint16_t* keys, const uint16_t* next_keys,
-                               const uint16_t* values, float* scores) {
+template <size_t N, typename Stored>
+static inline void score_group(const float* q, size_t dims, const Stored* keys, const Stored* next_keys,
+                               const Stored* values, float* scores) {
   F32 acc[N] = {};
   for (size_t d = 0; d < dims; d += 2) {
     __builtin_prefetch(next_keys + d * kLanes);
@@ -41,10 +78,10 @@ static inline void score_group(const float* q, size_t dims, const uint16_t* keys
 
 /// Adds the probabilities of tokens [first, last) of one block times W vectors of dimensions of their values, to N
 /// heads. A token beside the range belongs to a pair inside it, and has probability 0.
-template <size_t N, size_t W>
-static inline void mix_values(const float* p, size_t first, size_t last, const uint16_t* values, size_t dims, F32* acc) {
+template <size_t N, size_t W, typename Stored>
+static inline void mix_values(const float* p, size_t first, size_t last, const Stored* values, size_t dims, F32* acc) {
   for (size_t t = first / 2 * 2; t < last; t += 2) {
-    const uint16_t* pair = values + t * dims;
+    const Stored* pair = values + t * dims;
     for (size_t w = 0; w < W; w++) {
       const F32 v0 = low_halves(pair + 2 * kLanes * w), v1 = high_halves(pair + 2 * kLanes * w);
       for (size_t h = 0; h < N; h++) {
@@ -88,23 +125,25 @@ static inline void mask_group(float* scores, size_t heads, size_t first, size_t 
 }
 
 /// The part of one block that a tile sees: tokens [first, last) of it, whose group of 16 has its scores at `scores`.
+template <typename Stored>
 struct BlockPart {
-  const uint16_t* keys;
-  const uint16_t* values;
+  const Stored* keys;
+  const Stored* values;
   size_t first, last;
   size_t first_group;  // first / 16 * 16
 };
 
-static inline BlockPart block_part(const KvLayout& layout, const KvTile& tile, size_t block) {
+template <typename Stored>
+static inline BlockPart<Stored> block_part(const KvLayout& layout, const KvTile& tile, size_t block) {
   const size_t start = block * layout.block_tokens;
   const size_t first = tile.first > start ? tile.first - start : 0;
   const size_t last = tile.last - start < layout.block_tokens ? tile.last - start : layout.block_tokens;
-  const uint16_t* keys = tile.blocks[block];
+  const Stored* keys = (const Stored*)tile.blocks[block];
   return {keys, keys + layout.half(), first, last, first / kLanes * kLanes};
 }
 
 /// Adds the tile's values, weighted by `scores`, to W vectors of dimensions from `d` of N heads.
-template <size_t N, size_t W>
+template <typename Stored, size_t N, size_t W>
 static inline void add_values(const KvLayout& layout, const KvTile& tile, const float* scores, size_t d,
                               const AttentionState& state) {
   const size_t dims = layout.head_dim_padded();
@@ -113,7 +152,7 @@ static inline void add_values(const KvLayout& layout, const KvTile& tile, const 
     for (size_t w = 0; w < W; w++) acc[W * h + w] = load(state.acc + h * dims + d + w * kLanes);
   size_t slot = 0;
   for (size_t b = tile.first / layout.block_tokens; b * layout.block_tokens < tile.last; b++) {
-    const BlockPart part = block_part(layout, tile, b);
+    const BlockPart<Stored> part = block_part<Stored>(layout, tile, b);
     const float* p = scores + slot - part.first_group;
     mix_values<N, W>(p, part.first, part.last, part.values + 2 * d, dims, acc);
     slot += (part.last - part.first_group + kLanes - 1) / kLanes * kLanes;
@@ -122,17 +161,40 @@ static inline void add_values(const KvLayout& layout, const KvTile& tile, const 
     for (size_t w = 0; w < W; w++) store(state.acc + h * dims + d + w * kLanes, acc[W * h + w]);
 }
 
+/// The scales of a block's keys, by token; those of its values follow.
+static inline const float* token_scales(const KvLayout& layout, const int8_t* keys) {
+  return (const float*)(keys + 2 * layout.half());
+}
+
+/// Multiplies one group's scores or probabilities of N heads. Slots that nobody sees may become NaN: nobody reads them.
 template <size_t N>
+static inline void scale_group(float* scores, const float* scales) {
+  const F32 scale = load(scales);
+  for (size_t h = 0; h < N; h++) store(scores + h * kTileSlots, load(scores + h * kTileSlots) * scale);
+}
+
+/// Probabilities of 8-bit values take over their scales.
+template <size_t N>
+static inline void scale_probabilities(const KvLayout& layout, const KvTile& tile, float* scores) {
+  for (size_t b = tile.first / layout.block_tokens; b * layout.block_tokens < tile.last; b++) {
+    const BlockPart<int8_t> part = block_part<int8_t>(layout, tile, b);
+    const float* scales = token_scales(layout, part.keys) + layout.groups() * kLanes;
+    for (size_t g = part.first_group; g < part.last; g += kLanes, scores += kLanes) scale_group<N>(scores, scales + g);
+  }
+}
+
+template <typename Stored, size_t N>
 static void attend_heads(const float* q, const KvLayout& layout, const KvTile& tile, float* scores,
                          const AttentionState& state) {
   const size_t dims = layout.head_dim_padded();
   size_t slots = 0;
   for (size_t b = tile.first / layout.block_tokens; b * layout.block_tokens < tile.last; b++) {
-    const BlockPart part = block_part(layout, tile, b);
+    const BlockPart<Stored> part = block_part<Stored>(layout, tile, b);
     const bool is_last = (b + 1) * layout.block_tokens >= tile.last;
-    const uint16_t* next = is_last ? part.keys : tile.blocks[b + 1];
+    const Stored* next = is_last ? part.keys : (const Stored*)tile.blocks[b + 1];
     for (size_t g = part.first_group; g < part.last; g += kLanes, slots += kLanes) {
       score_group<N>(q, dims, part.keys + g * dims, next + g * dims, part.values + g * dims, scores + slots);
+      if constexpr (kIsInt8<Stored>) scale_group<N>(scores + slots, token_scales(layout, part.keys) + g);
       const size_t from = part.first > g ? part.first - g : 0;
       const size_t to = part.last - g < kLanes ? part.last - g : kLanes;
       if (from > 0 || to < kLanes) mask_group(scores + slots, N, from, to);
@@ -140,33 +202,41 @@ static void attend_heads(const float* q, const KvLayout& layout, const KvTile& t
   }
   for (size_t h = 0; h < N; h++)
     soften(scores + h * kTileSlots, slots, dims, state.max + h, state.sum + h, state.acc + h * dims);
+  if constexpr (kIsInt8<Stored>) scale_probabilities<N>(layout, tile, scores);
 
   size_t d = 0;
   for (; d + kMostValues * kLanes <= dims; d += kMostValues * kLanes)
-    add_values<N, kMostValues>(layout, tile, scores, d, state);
-  for (; d < dims; d += kLanes) add_values<N, 1>(layout, tile, scores, d, state);
+    add_values<Stored, N, kMostValues>(layout, tile, scores, d, state);
+  for (; d < dims; d += kLanes) add_values<Stored, N, 1>(layout, tile, scores, d, state);
 }
 
-static void attend(const float* q, size_t heads, const KvLayout& layout, const KvTile& tile, float* scores,
-                   const AttentionState& state) {
+template <typename Stored>
+static void attend_stored(const float* q, size_t heads, const KvLayout& layout, const KvTile& tile, float* scores,
+                          const AttentionState& state) {
   const size_t dims = layout.head_dim_padded();
   for (size_t h = 0; h < heads;) {
     const AttentionState at = {state.max + h, state.sum + h, state.acc + h * dims};
     const float* query = q + h * dims;
     if (heads - h >= kMostHeads) {
-      attend_heads<kMostHeads>(query, layout, tile, scores, at);
+      attend_heads<Stored, kMostHeads>(query, layout, tile, scores, at);
       h += kMostHeads;
     } else if (heads - h >= 4) {
-      attend_heads<4>(query, layout, tile, scores, at);
+      attend_heads<Stored, 4>(query, layout, tile, scores, at);
       h += 4;
     } else if (heads - h >= 2) {
-      attend_heads<2>(query, layout, tile, scores, at);
+      attend_heads<Stored, 2>(query, layout, tile, scores, at);
       h += 2;
     } else {
-      attend_heads<1>(query, layout, tile, scores, at);
+      attend_heads<Stored, 1>(query, layout, tile, scores, at);
       h += 1;
     }
   }
+}
+
+static void attend(const float* q, size_t heads, const KvLayout& layout, const KvTile& tile, float* scores,
+                   const AttentionState& state) {
+  if (layout.is_int8) attend_stored<int8_t>(q, heads, layout, tile, scores, state);
+  else attend_stored<uint16_t>(q, heads, layout, tile, scores, state);
 }
 
 }  // namespace

@@ -50,6 +50,7 @@ export interface NativeHandle {
     headDim: number,
     blockTokens: number,
     layerBlocks: Int32Array,
+    isInt8: boolean,
   ): void;
   /** The loads resolve to the bytes held beyond the mapped file. */
   loadMatrix(id: number, matrix: NativeMatrix): Promise<number>;
@@ -73,7 +74,7 @@ export interface Addon {
 }
 
 /** What addon.cc exports as `interface`. */
-const interfaceVersion = 2;
+const interfaceVersion = 3;
 
 /** Where a binary may lie, the likeliest first. `GPT_OSS_NATIVE` names the only one. */
 export function addonCandidates(

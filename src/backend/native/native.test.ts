@@ -1,3 +1,5 @@
+import { expect, test } from "vitest";
+import type { KvStorage } from "../backend.ts";
 import { backendConformance } from "../testing/conformance.ts";
 import { rowCases } from "../testing/row-cases.ts";
 import { createNativeBackend } from "./native.ts";
@@ -8,6 +10,14 @@ const int8 = "activations are rounded to 8 bits, 32 to a scale: up to 0.4% of th
 const bf16 = "keys and values are stored in 8 bits of mantissa, which a sharp softmax magnifies";
 
 forEachVariant((name) => {
+  test(`native, ${name}: 8 bits hold 1.88 times the context in the same memory`, async () => {
+    const backend = createNativeBackend({ kernels: name });
+    const spec = { kvHeads: 8, headDim: 64, blockTokens: 32, layerGroups: [0, 1], groupBlocks: [4, 8] };
+    const bytes = (storage: KvStorage): number => backend.cacheBytes({ ...spec, storage });
+    // A byte a value and a scale of 4 bytes for each head's 64, instead of two bytes a value.
+    expect(bytes("int8") / bytes("bf16")).toBe((64 + 4) / 128);
+    await backend.close();
+  });
   for (const dense of ["int8", "bf16"] as const) {
     backendConformance({
       name: `native, ${name}, dense weights in ${dense}`,
@@ -23,6 +33,7 @@ forEachVariant((name) => {
               : { error: 1e-5, reason: f32 },
         rope: { error: 1e-6, reason: f32 },
         attention: { error: 4e-2, reason: bf16 },
+        attentionInt8: { error: 1e-4, reason: `the oracle rounds as the cache does; ${f32}` },
         moe: { error: 3e-2, reason: `${int8}, twice` },
         add: { error: 1e-7, reason: "the sum is rounded to f32" },
       },

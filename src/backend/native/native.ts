@@ -115,7 +115,10 @@ export function createNativeBackend(options: NativeOptions = {}): Backend {
       commands.flush(); // the id may be one whose release is only written down yet
       const id = newId.cache.take();
       const layerBlocks = Int32Array.from(spec.layerGroups, (group) => spec.groupBlocks[group]);
-      translated(() => native.createCache(id, spec.kvHeads, spec.headDim, spec.blockTokens, layerBlocks));
+      const isInt8 = spec.storage === "int8";
+      translated(() =>
+        native.createCache(id, spec.kvHeads, spec.headDim, spec.blockTokens, layerBlocks, isInt8),
+      );
       return caches.add({ spec }, id, bytes);
     },
     freeCache: caches.free,
@@ -253,10 +256,12 @@ function writeSequences(commands: Commands, { cache, layer, batch, window }: Att
   }
 }
 
-/** native/runtime/objects.h `Cache`: bfloat16 keys and values, head dimension and tokens of a block in whole sixteens. */
-function cacheBytes({ kvHeads, headDim, blockTokens, layerGroups, groupBlocks }: KvCacheSpec): number {
+/** native/kernels/kernels.h `KvLayout`: keys and values, head dimension and tokens of a block in whole sixteens. */
+function cacheBytes(spec: KvCacheSpec): number {
+  const { kvHeads, headDim, blockTokens, layerGroups, groupBlocks, storage } = spec;
   const sixteens = (size: number): number => Math.ceil(size / 16) * 16;
-  const blockBytes = kvHeads * sixteens(headDim) * sixteens(blockTokens) * 2 * 2;
+  const vectorBytes = storage === "int8" ? sixteens(headDim) + 4 : sixteens(headDim) * 2;
+  const blockBytes = kvHeads * sixteens(blockTokens) * 2 * vectorBytes;
   return layerGroups.reduce((sum, group) => sum + groupBlocks[group] * blockBytes, 0);
 }
 

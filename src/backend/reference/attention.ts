@@ -2,8 +2,9 @@
 // are stored before anything is attended to; each token then sees its own sequence up to its own position.
 
 import type { BatchSequence, KvCacheSpec } from "../backend.ts";
+import { roundToInt8 } from "./int8.ts";
 
-/** One layer's share of the cache: `[blocks · blockTokens, K·headDim]` each. */
+/** One layer's share of the cache: `[blocks · blockTokens, K·headDim]` each; f32, rounded where `KvStorage` says so. */
 export interface LayerCache {
   readonly keys: Float32Array;
   readonly values: Float32Array;
@@ -58,10 +59,11 @@ function cacheSlots(
 /** Stores the keys and values of rows from `row` on. */
 function store({ k, v, cache, spec }: AttentionInputs, row: number, slots: Int32Array): void {
   const width = spec.kvHeads * spec.headDim;
+  const kept = (x: Float32Array): Float32Array => (spec.storage === "int8" ? roundToInt8(x, spec) : x);
   slots.forEach((slot, i) => {
     const start = (row + i) * width;
-    cache.keys.set(k.subarray(start, start + width), slot);
-    cache.values.set(v.subarray(start, start + width), slot);
+    cache.keys.set(kept(k.subarray(start, start + width)), slot);
+    cache.values.set(kept(v.subarray(start, start + width)), slot);
   });
 }
 

@@ -13,6 +13,7 @@ backendConformance({
     linear: rounded,
     rope: { error: 3e-7, reason: "sines arrive in f32" },
     attention: rounded,
+    attentionInt8: { error: 1e-5, reason: "what the cache keeps is f32, which a sharp softmax magnifies" },
     moe: { error: 1e-6, reason: "router logits are f32 between routing and its softmax" },
   },
 });

@@ -2,12 +2,13 @@
 
 import { expect } from "vitest";
 import { type Random, random } from "../../base/index.ts";
-import type { Batch, KvCacheSpec } from "../backend.ts";
+import type { Batch, KvCacheSpec, KvStorage } from "../backend.ts";
 import type { Bench, Case } from "./conformance.ts";
 import * as oracle from "./oracle.ts";
 import { normals, rowsOf, type Table, tableOf, upload, weightOf } from "./samples.ts";
 
 interface Setup {
+  readonly storage: KvStorage;
   readonly heads: number;
   readonly kvHeads: number;
   readonly headDim?: number;
@@ -47,7 +48,7 @@ interface World {
 const layers = [0, 2];
 
 async function createWorld({ backend, expectClose }: Bench, setup: Setup, seed: number): Promise<World> {
-  const { heads, kvHeads, headDim = 64, blockTokens = 16, blocks = 64, queryScale = 1 } = setup;
+  const { storage, heads, kvHeads, headDim = 64, blockTokens = 16, blocks = 64, queryScale = 1 } = setup;
   const source = random(seed);
   const spec: KvCacheSpec = {
     kvHeads,
@@ -55,6 +56,7 @@ async function createWorld({ backend, expectClose }: Bench, setup: Setup, seed: 
     blockTokens,
     layerGroups: [1, 0, 1],
     groupBlocks: [3, blocks],
+    storage,
   };
   const cache = backend.createCache(spec);
   const sinkValues = tableOf(1, heads, () => Math.fround(setup.sink?.(source) ?? source.normal()));
@@ -62,6 +64,11 @@ async function createWorld({ backend, expectClose }: Bench, setup: Setup, seed: 
   const free = Array.from({ length: blocks }, (_, i) => i);
   const holders = new Map<number, number>();
   const width = kvHeads * headDim;
+  // Where the cache rounds coarsely, so does the paper: what is left to tell is the arithmetic.
+  const kept = (table: Table, row: number): Float64Array => {
+    const { values } = rowsOf(table, row, 1);
+    return storage === "int8" ? oracle.int8(values, headDim) : values;
+  };
 
   const take = (): number => {
     expect(free.length, "blocks of the test's cache").toBeGreaterThan(0);
@@ -108,8 +115,8 @@ async function createWorld({ backend, expectClose }: Bench, setup: Setup, seed: 
     let row = 0;
     for (const [i, { tokens, position }] of batch.sequences.entries()) {
       for (let j = 0; j < tokens.length; j++, row++) {
-        owners[i].keys[layer][position + j] = rowsOf(k, row, 1).values;
-        owners[i].values[layer][position + j] = rowsOf(v, row, 1).values;
+        owners[i].keys[layer][position + j] = kept(k, row);
+        owners[i].values[layer][position + j] = kept(v, row);
         if (poison) continue;
         const query = rowsOf(q, row, 1).values;
         want.set(attendRow(owners[i], layer, query, position + j, window), row * q.cols);
@@ -123,7 +130,10 @@ async function createWorld({ backend, expectClose }: Bench, setup: Setup, seed: 
     const inputs = { q: qTensor, k: kTensor, v: vTensor, sinks, cache, layer, batch, window };
     const got = backend.attention(inputs);
     if (poison) backend.free(got);
-    else await expectClose("attention", got, { rows: q.rows, cols: q.cols, values: want } satisfies Table);
+    else {
+      const operation = storage === "int8" ? "attentionInt8" : "attention";
+      await expectClose(operation, got, { rows: q.rows, cols: q.cols, values: want } satisfies Table);
+    }
   };
 
   return {
@@ -163,12 +173,21 @@ async function createWorld({ backend, expectClose }: Bench, setup: Setup, seed: 
   };
 }
 
+/** A case that is run with each storage. */
+interface AttentionCase extends Omit<Case, "run"> {
+  readonly run: (bench: Bench, storage: KvStorage) => Promise<void>;
+}
+
 /** Steps of one world; a step lists how many tokens each sequence appends. */
-function stepsCase(name: string, setup: Setup, steps: readonly (readonly number[])[]): Case {
+function stepsCase(
+  name: string,
+  setup: Omit<Setup, "storage">,
+  steps: readonly (readonly number[])[],
+): AttentionCase {
   return {
-    name: `attention: ${name}`,
-    async run(bench) {
-      const world = await createWorld(bench, setup, 30);
+    name,
+    async run(bench, storage) {
+      const world = await createWorld(bench, { storage, ...setup }, 30);
       const sequences = Array.from({ length: Math.max(...steps.map((step) => step.length)) }, () =>
         world.open(),
       );
@@ -189,7 +208,7 @@ const decodeSteps = (sequences: number): number[][] => [
   ...[1, 2, 3].map(() => Array.from({ length: sequences }, () => 1)),
 ];
 
-export const attentionCases: readonly Case[] = [
+const cases: readonly AttentionCase[] = [
   stepsCase("heads of the published models", { heads: 64, kvHeads: 8, blockTokens: 32 }, [
     [37, 5],
     [1, 1],
@@ -248,10 +267,10 @@ export const attentionCases: readonly Case[] = [
     mayBeUnsupported: true,
   },
   {
-    name: "attention: blocks behind the window serve other sequences",
-    async run(bench) {
+    name: "blocks behind the window serve other sequences",
+    async run(bench, storage) {
       // Each sequence needs two or three blocks of its window; 8 are there for three sequences and 90 positions each.
-      const world = await createWorld(bench, { heads: 4, kvHeads: 2, window: 20, blocks: 9 }, 31);
+      const world = await createWorld(bench, { storage, heads: 4, kvHeads: 2, window: 20, blocks: 9 }, 31);
       const sequences = [world.open(), world.open(), world.open()];
       for (let i = 0; i < 18; i++) {
         await world.step(sequences.map((sequence, j) => [sequence, i % 3 === j ? 13 : 1] as const));
@@ -259,9 +278,9 @@ export const attentionCases: readonly Case[] = [
     },
   },
   {
-    name: "attention: sequences with the same prefix share its blocks",
-    async run(bench) {
-      const world = await createWorld(bench, { heads: 4, kvHeads: 2 }, 32);
+    name: "sequences with the same prefix share its blocks",
+    async run(bench, storage) {
+      const world = await createWorld(bench, { storage, heads: 4, kvHeads: 2 }, 32);
       const first = world.open();
       await world.step([[first, 40]]);
       const second = world.fork(first, 32);
@@ -276,10 +295,16 @@ export const attentionCases: readonly Case[] = [
     },
   },
   {
-    name: "attention: NaN left in a reused block does not leak",
-    async run(bench) {
+    name: "NaN left in a reused block does not leak",
+    async run(bench, storage) {
       for (const window of [undefined, 6]) {
-        const setup = { heads: 4, kvHeads: 2, blocks: 2, ...(window === undefined ? {} : { window }) };
+        const setup = {
+          storage,
+          heads: 4,
+          kvHeads: 2,
+          blocks: 2,
+          ...(window === undefined ? {} : { window }),
+        };
         const world = await createWorld(bench, setup, 33);
         const poisoned = world.open();
         await world.step([[poisoned, 32]], { poison: true });
@@ -290,9 +315,13 @@ export const attentionCases: readonly Case[] = [
     },
   },
   {
-    name: "attention: positions past 4096, seen whole and through a window",
-    async run(bench) {
-      const world = await createWorld(bench, { heads: 2, kvHeads: 1, blockTokens: 32, blocks: 140 }, 34);
+    name: "positions past 4096, seen whole and through a window",
+    async run(bench, storage) {
+      const world = await createWorld(
+        bench,
+        { storage, heads: 2, kvHeads: 1, blockTokens: 32, blocks: 140 },
+        34,
+      );
       const sequence = world.open();
       await fill(world, sequence, 4099);
       for (const [count, window] of [
@@ -307,11 +336,11 @@ export const attentionCases: readonly Case[] = [
     },
   },
   {
-    name: "attention: a sliding layer at the end of the context holds a window only",
-    async run(bench) {
+    name: "a sliding layer at the end of the context holds a window only",
+    async run(bench, storage) {
       const world = await createWorld(
         bench,
-        { heads: 4, kvHeads: 2, window: 64, blocks: 12, blockTokens: 32 },
+        { storage, heads: 4, kvHeads: 2, window: 64, blocks: 12, blockTokens: 32 },
         35,
       );
       const sequence = world.open(130_880);
@@ -320,3 +349,11 @@ export const attentionCases: readonly Case[] = [
     },
   },
 ];
+
+export const attentionCases: readonly Case[] = (["bf16", "int8"] as const).flatMap((storage) =>
+  cases.map(({ name, run, ...rest }) => ({
+    ...rest,
+    name: `attention, cache in ${storage}: ${name}`,
+    run: (bench) => run(bench, storage),
+  })),
+);

@@ -18,7 +18,15 @@ export interface Tolerance {
   readonly reason: string;
 }
 
-export type Operation = "embed" | "rmsNorm" | "linear" | "rope" | "attention" | "moe" | "add";
+export type Operation =
+  | "embed"
+  | "rmsNorm"
+  | "linear"
+  | "rope"
+  | "attention"
+  | "attentionInt8"
+  | "moe"
+  | "add";
 
 export interface BackendConformance {
   readonly name: string;

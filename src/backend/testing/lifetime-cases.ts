@@ -128,17 +128,20 @@ export const lifetimeCases: readonly Case[] = [
     name: "a cache takes what was announced and gives it back",
     async run({ backend }) {
       const before = backend.usage();
-      const announced = backend.cacheBytes(spec);
       // Two layers of 4 blocks and one of 7, keys and values; a stored value takes between one byte and four.
       const values = (4 + 7 + 4) * 16 * 2 * 64 * 2;
-      expect(announced).toBeGreaterThanOrEqual(values);
-      expect(announced).toBeLessThanOrEqual(4 * values + 4096);
-      const cache = backend.createCache(spec);
-      expect(cache.spec).toEqual(spec);
-      expect(backend.usage()).toEqual({ ...before, caches: 1, bytes: before.bytes + announced });
-      backend.freeCache(cache);
-      expect(backend.usage()).toEqual(before);
-      expect(() => backend.freeCache(cache)).toThrow("freed");
+      for (const stored of [spec, { ...spec, storage: "int8" }] satisfies KvCacheSpec[]) {
+        const announced = backend.cacheBytes(stored);
+        expect(announced).toBeGreaterThanOrEqual(values);
+        expect(announced).toBeLessThanOrEqual(4 * values + 4096);
+        const cache = backend.createCache(stored);
+        expect(cache.spec).toEqual(stored);
+        expect(backend.usage()).toEqual({ ...before, caches: 1, bytes: before.bytes + announced });
+        backend.freeCache(cache);
+        expect(backend.usage()).toEqual(before);
+        expect(() => backend.freeCache(cache)).toThrow("freed");
+      }
+      expect(backend.cacheBytes({ ...spec, storage: "int8" })).toBeLessThanOrEqual(backend.cacheBytes(spec));
     },
   },
   {

@@ -40,6 +40,25 @@ export function rope(x: Table, headDim: number, angles: Table, factor: number): 
   });
 }
 
+/** What a cache in 8 bits keeps of `[K·headDim]`; see `KvStorage`. */
+export function int8(values: Float64Array, headDim: number): Float64Array {
+  const kept = new Float64Array(values.length);
+  for (let start = 0; start < values.length; start += headDim) {
+    const head = values.subarray(start, start + headDim);
+    const scale = Math.fround(Math.max(...head.map(Math.abs)) / 127);
+    const nearest = (quotient: number): number => {
+      const down = Math.floor(quotient);
+      const isUp = quotient - down > 0.5 || (quotient - down === 0.5 && down % 2 !== 0);
+      return isUp ? down + 1 : down;
+    };
+    kept.set(
+      head.map((value) => nearest(Math.fround(value / scale)) * scale),
+      start,
+    );
+  }
+  return kept;
+}
+
 /** One token's attention: `query` `[H·headDim]`; the rows of `keys` and `values` are exactly what it may see. */
 export function attend(
   query: Float64Array,

@@ -192,6 +192,7 @@ export const refusalCases: readonly Case[] = [
       expect(() => backend.createCache({ ...spec, blockTokens: 0 })).toThrow(shape);
       expect(() => backend.createCache({ ...spec, groupBlocks: [1.5] })).toThrow(shape);
       expect(() => backend.createCache({ ...spec, kvHeads: Number.NaN })).toThrow(shape);
+      expect(() => backend.createCache({ ...spec, storage: "int4" as "int8" })).toThrow(shape);
       const index = expect.objectContaining({ code: "backend/bad-index" });
       expect(() => backend.createCache({ ...spec, layerGroups: [1] })).toThrow(index);
     },

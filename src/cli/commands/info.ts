@@ -75,16 +75,18 @@ async function inspect({ path, layout, config }: Subject, options: Options) {
     options.context === undefined
       ? usualContexts.filter((tokens) => tokens <= config.contextLength)
       : [options.context];
+  const { cache } = options;
+  const engine = cache === undefined ? {} : { cacheStorage: cache };
   const { made, why } = await onFirstBackend(config, weightOptions(options), async (backend) => {
     const { name, description } = backend;
     const memory = contexts.map((tokens) => ({
       contextTokens: tokens,
-      cacheBytes: contextBytes({ config, backend }, tokens),
+      cacheBytes: contextBytes({ config, backend }, tokens, engine),
     }));
     const fits = [...usualMemories, totalmem()].map((memoryBytes) => ({
       memoryBytes,
       largestContext: largestContext(
-        (tokens) => contextBytes({ config, backend }, tokens),
+        (tokens) => contextBytes({ config, backend }, tokens, engine),
         memoryBytes - checkpointBytes(config),
         config.contextLength,
       ),

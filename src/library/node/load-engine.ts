@@ -2,6 +2,7 @@
 // the engine shall be in; see load-in-thread.ts.
 
 import process from "node:process";
+import type { KvStorage } from "../../backend/index.ts";
 import { GptOssError } from "../../base/index.ts";
 import { checkpointBytes, type Layout, type ModelConfig } from "../../checkpoint/index.ts";
 import {
@@ -26,6 +27,11 @@ export interface EngineLoadOptions extends LoadWeightsOptions {
   readonly model?: string;
   /** Room for prompt and answer together, in tokens. Default: all that the model can, as far as memory allows. */
   readonly contextTokens?: number;
+  /**
+   * How the key-value cache is held: `bf16`, the default, or `int8`, which holds about twice the tokens in the same
+   * memory and rounds what attention looks back at (docs/performance.md says how much that changes).
+   */
+  readonly cache?: KvStorage;
   /** How many at once, and with how much memory: what a server sets. `cacheTokens` defaults to `contextTokens`. */
   readonly engine?: Omit<EngineOptions, "tokenBytes">;
 }
@@ -65,9 +71,10 @@ export async function loadEngine(options: EngineLoadOptions = {}): Promise<Loade
   const weights = await loadWeights(path, options);
   const { model, checkpoint, why } = weights;
   try {
-    const cacheTokens = contextTokensOf(model, options, isEmbedded(path));
+    const engineOptions = { ...(options.cache && { cacheStorage: options.cache }), ...options.engine };
+    const cacheTokens = contextTokensOf(model, { ...options, engine: engineOptions }, isEmbedded(path));
     const tokenBytes = tokenBytesOf(checkpoint);
-    const engine = createEngine(model, { cacheTokens, ...options.engine, tokenBytes });
+    const engine = createEngine(model, { cacheTokens, ...engineOptions, tokenBytes });
     const { name, description } = model.backend;
     const info: ModelInfo = {
       path: checkpoint.path,

@@ -47,6 +47,16 @@ describe("an engine in a thread", () => {
     await close();
   });
 
+  test("holds its cache in 8 bits where it is told to", async () => {
+    const { engine, info, close } = await loadInThread({ cache: "int8", contextTokens: 512 });
+    expect(info.plan.cacheStorage).toBe("int8");
+    let tokens = 0;
+    for await (const event of engine.generate({ ...request, maxTokens: 5 }))
+      if (event.type === "token") tokens++;
+    expect(tokens).toBe(5);
+    await close();
+  });
+
   test("leaves this thread awake while it computes", async () => {
     const { engine, close } = await loadWithThread();
     const tokens = Array.from({ length: 512 }, (_, i) => i);

@@ -5,7 +5,7 @@ import { createHash } from "node:crypto";
 import { readFileSync } from "node:fs";
 import { fileURLToPath } from "node:url";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import type { Backend } from "../../backend/index.ts";
+import type { Backend, KvStorage } from "../../backend/index.ts";
 import { type Random, random } from "../../base/index.ts";
 import type { Checkpoint } from "../../checkpoint/index.ts";
 import { openCheckpoint } from "../../checkpoint/node/index.ts";
@@ -20,6 +20,8 @@ export interface ModelTolerance {
 export interface ModelConformance {
   readonly name: string;
   readonly create: () => Backend | Promise<Backend>;
+  /** Of the cache; default bf16. */
+  readonly storage?: KvStorage;
   /** Longer golden prompts are left out. */
   readonly maxPromptTokens?: number;
   readonly tolerances: {
@@ -62,7 +64,8 @@ const chunkTokens = 512;
 const timeoutMs = 240_000;
 
 export function modelConformance(conformance: ModelConformance): void {
-  const { name, create, tolerances, maxPromptTokens = Number.POSITIVE_INFINITY } = conformance;
+  const { name, create, tolerances, storage = "bf16" } = conformance;
+  const { maxPromptTokens = Number.POSITIVE_INFINITY } = conformance;
   describe(`model conformance: ${name}`, () => {
     let checkpoint: Checkpoint;
     let model: Model;
@@ -94,7 +97,7 @@ export function modelConformance(conformance: ModelConformance): void {
       test(
         `${name}, ${tokens.length} tokens: logits, hidden states and loss are OpenAI's`,
         async () => {
-          const run = await runWhole(model, tokens);
+          const run = await runWhole(model, tokens, { storage });
           const wantLogits = goldenFloats(`${name}.logits.f32`);
           const got = run.logits.subarray(run.logits.length - wantLogits.length);
           const logits = rowError(got, wantLogits, model.config.vocabularySize);
@@ -117,7 +120,7 @@ export function modelConformance(conformance: ModelConformance): void {
       async () => {
         let ties = 0;
         for (const { prompt, greedy } of greedyCases) {
-          const widest = await greedyGap(model, prompt, greedy);
+          const widest = await greedyGap(model, { prompt, greedy }, { storage });
           expectWithin("ties", widest);
           if (widest > 0) ties++;
         }
@@ -128,9 +131,9 @@ export function modelConformance(conformance: ModelConformance): void {
 
     test("chunks of any size give the logits of the whole prompt", async () => {
       const { tokens } = goldenCases[1];
-      const { logits } = await runWhole(model, tokens);
+      const { logits } = await runWhole(model, tokens, { storage });
       for (const chunk of [1, 7, 32, 63, 64, 199]) {
-        const [last] = await runTogether(model, [tokens], () => chunk);
+        const [last] = await runTogether(model, [tokens], { storage, chunk: () => chunk });
         expectWithin("paths", rowError(last, lastRow(model, logits), last.length));
       }
     });
@@ -142,9 +145,13 @@ export function modelConformance(conformance: ModelConformance): void {
         ...greedyCases.slice(0, 3).map((g) => g.prompt),
       ];
       const alone: Float32Array[] = [];
-      for (const prompt of prompts) alone.push(lastRow(model, (await runWhole(model, prompt)).logits));
+      for (const prompt of prompts)
+        alone.push(lastRow(model, (await runWhole(model, prompt, { storage })).logits));
       for (let round = 0; round < 2; round++) {
-        const together = await runTogether(model, prompts, () => randomChunk(source));
+        const together = await runTogether(model, prompts, {
+          storage,
+          chunk: () => randomChunk(source),
+        });
         for (const [i, logits] of together.entries())
           expectWithin("paths", rowError(logits, alone[i], logits.length));
       }
@@ -155,7 +162,9 @@ export function modelConformance(conformance: ModelConformance): void {
       expect(original.layout).toBe("original");
       const other = await load(original);
       const { tokens } = goldenCases[1];
-      expect(bits((await runWhole(other, tokens)).logits)).toBe(bits((await runWhole(model, tokens)).logits));
+      expect(bits((await runWhole(other, tokens, { storage })).logits)).toBe(
+        bits((await runWhole(model, tokens, { storage })).logits),
+      );
       await original.close();
     });
   });
@@ -177,6 +186,10 @@ const bits = ({ buffer, byteOffset, byteLength }: Float32Array): string =>
 const lastRow = (model: Model, logits: Float32Array): Float32Array =>
   logits.subarray(logits.length - model.config.vocabularySize);
 
+interface CacheOptions {
+  readonly storage: KvStorage;
+}
+
 interface WholeRun {
   /** `[tokens, V]` */
   readonly logits: Float32Array;
@@ -185,10 +198,14 @@ interface WholeRun {
 }
 
 /** The prompt in large chunks, with logits of every position. */
-async function runWhole(model: Model, tokens: readonly number[]): Promise<WholeRun> {
+async function runWhole(
+  model: Model,
+  tokens: readonly number[],
+  { storage }: CacheOptions,
+): Promise<WholeRun> {
   const { backend, config } = model;
   const cache = model.createCache(
-    cachePlan(config, { contextTokens: tokens.length, sequences: 1, chunkTokens }),
+    cachePlan(config, { contextTokens: tokens.length, sequences: 1, chunkTokens, storage }),
   );
   const sequence = cache.open();
   const logits = new Float32Array(tokens.length * config.vocabularySize);
@@ -219,7 +236,7 @@ async function runWhole(model: Model, tokens: readonly number[]): Promise<WholeR
 async function runTogether(
   model: Model,
   prompts: readonly (readonly number[])[],
-  chunk: () => number,
+  { storage, chunk }: CacheOptions & { readonly chunk: () => number },
 ): Promise<Float32Array[]> {
   const { backend, config } = model;
   const contextTokens = prompts.reduce((sum, prompt) => sum + prompt.length, 0);
@@ -227,6 +244,7 @@ async function runTogether(
     contextTokens,
     sequences: prompts.length,
     chunkTokens: 100 * prompts.length,
+    storage,
   });
   const cache = model.createCache(plan);
   const sequences = prompts.map(() => cache.open());
@@ -262,13 +280,13 @@ async function runTogether(
  */
 async function greedyGap(
   model: Model,
-  prompt: readonly number[],
-  greedy: readonly number[],
+  { prompt, greedy }: Pick<GreedyCase, "prompt" | "greedy">,
+  { storage }: CacheOptions,
 ): Promise<number> {
   const { backend, config } = model;
   const contextTokens = prompt.length + greedy.length;
   const cache = model.createCache(
-    cachePlan(config, { contextTokens, sequences: 1, chunkTokens: prompt.length }),
+    cachePlan(config, { contextTokens, sequences: 1, chunkTokens: prompt.length, storage }),
   );
   const sequence: SequenceCache = cache.open();
   let widest = 0;
