@@ -62,18 +62,23 @@ std::function<void()> matvec(const Matvec<Weights>& kernel, const std::vector<We
   };
 }
 
-template <typename Weights>
-std::function<void()> gemm(const Gemm<Weights>& kernel, const Weights& weights, const float* x, size_t tokens) {
-  if (kernel.run == nullptr) return nullptr;
+template <typename Kernel, typename Run, typename Weights>
+std::function<void()> gemm(const Kernel& kernel, Run* run, const Weights& weights, const float* x, size_t tokens) {
+  if (run == nullptr) return nullptr;
   char* packed = filled<char>(kernel.packed_bytes(tokens, weights.cols), 1);
   char* scratch = filled<char>(kernel.scratch_bytes(tokens, weights.cols), 1);
   float* out = filled<float>(tokens * weights.rows, 1);
   return [=] {
     kernel.pack({x, weights.cols, nullptr, tokens, weights.cols}, 0, tokens, packed);
     for (size_t row = 0; row < weights.rows; row += kernel.rows_per_task)
-      kernel.run(weights, row, std::min(row + kernel.rows_per_task, weights.rows), packed, tokens,
-                 {out, weights.rows, nullptr}, scratch);
+      run(weights, row, std::min(row + kernel.rows_per_task, weights.rows), packed, tokens, {out, weights.rows, nullptr},
+          scratch);
   };
+}
+
+template <typename Weights>
+std::function<void()> gemm(const Gemm<Weights>& kernel, const Weights& weights, const float* x, size_t tokens) {
+  return gemm(kernel, kernel.run, weights, x, tokens);
 }
 
 /// One token's 8 heads over 16 full tiles of 256 positions, as in a long context.
@@ -113,6 +118,9 @@ int main(int count, char** names) {
   std::vector<Mxfp4> experts;
   for (size_t e = 0; e < kExperts; e++)
     experts.push_back({blocks + e * expert_values / 2, scales + e * expert_values / 32, kGateUp, kHidden});
+  uint8_t* gguf = filled<uint8_t>(expert_values / 32 * 17, 7);
+  for (size_t i = 0; i < expert_values / 32; i++) gguf[17 * i] = 120 + gguf[17 * i] % 8;
+  const Mxfp4Blocks gguf_expert = {{gguf, nullptr}, 1, kGateUp, kHidden};
   const size_t dense_values = kDense * kHidden;
   uint16_t* dense_scales = filled<uint16_t>(dense_values / 32, 4);
   for (size_t i = 0; i < dense_values / 32; i++) dense_scales[i] = 0x3c00 + dense_scales[i];
@@ -136,6 +144,8 @@ int main(int count, char** names) {
       {"dense8 matvec, 1 vector (GB/s)", 12 * dense_values * 34.0 / 32,
        [&](const Kernels& k) { return matvec(k.matvec_dense8, dense8_matrices, x, 1); }},
       {"mxfp4 gemm, 64 tokens (GMAC/s)", expert_macs, [&](const Kernels& k) { return gemm(k.gemm_mxfp4, experts[0], x, kTokens); }},
+      {"mxfp4 gemm, blocks of GGUF, 64 tokens (GMAC/s)", expert_macs,
+       [&](const Kernels& k) { return gemm(k.gemm_mxfp4, k.gemm_mxfp4_blocks, gguf_expert, x, kTokens); }},
       {"mxfp4 gemm, 8 tokens (GMAC/s)", expert_macs / 8, [&](const Kernels& k) { return gemm(k.gemm_mxfp4, experts[0], x, 8); }},
       {"mxfp4 matvec in cache, 1 vector (GMAC/s)", 1.0 * expert_values,
        [&](const Kernels& k) { return matvec(k.matvec_mxfp4, std::vector<Mxfp4>{experts[0]}, x, 1); }},
@@ -159,7 +169,7 @@ int main(int count, char** names) {
     for (size_t round = 0; round < kRounds; round++)
       for (size_t i = 0; i < works.size(); i++)
         if (works[i]) times[i].push_back(seconds(works[i]));
-    std::printf("%-42s", subject.what.c_str());
+    std::printf("%-46s", subject.what.c_str());
     for (size_t i = 0; i < works.size(); i++) {
       if (!works[i]) continue;
       std::printf("  %s %.1f", chosen[i]->name, subject.work / median(times[i]) / 1e9);

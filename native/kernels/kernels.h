@@ -195,6 +195,9 @@ struct Kernels {
 
   /// A null `run` means that there is none, and the operation multiplies kMaxVectors tokens at a time.
   Gemm<Mxfp4> gemm_mxfp4;
+  /// Its `run` on the blocks of GGUF files, with what its `pack` made; null where there is none.
+  void (*gemm_mxfp4_blocks)(const Mxfp4Blocks& weights, size_t first, size_t last, const void* packed, size_t tokens,
+                            const GemmOutput& output, void* scratch);
   Gemm<Dense8> gemm_dense8;
   Gemm<DenseBf16> gemm_bf16;
 

@@ -171,6 +171,10 @@ class Wave {
     uint8_t* stage = stage_ + thread * stage_bytes_;
     if (task.group->is_matrix) {
       char* scratch = thread_scratch_ + thread * scratch_bytes_;
+      const auto run_blocks = call_.machine.kernels.gemm_mxfp4_blocks;
+      if (matrix.is_gguf() && run_blocks != nullptr) {
+        return run_blocks(expert_blocks(matrix, expert), task.first, task.last, activations, pairs, output, scratch);
+      }
       const auto run = [&](const Mxfp4& weights, size_t first, size_t last, size_t base) {
         gemm().run(weights, first, last, activations, pairs, {output.out + base, output.stride, output.bias + base}, scratch);
       };

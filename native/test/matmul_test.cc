@@ -127,11 +127,37 @@ void test_weights(const char* what, const Matvec<Weights>& matvec, const Gemm<We
   test_poison(random, subject, *gemm, wide.weights());
 }
 
+/// Where a kernel reads the blocks of a GGUF file itself, it multiplies the same numbers in the same order: the same bits.
+void test_gemm_blocks(const Kernels& kernels, Report& report) {
+  if (kernels.gemm_mxfp4_blocks == nullptr) return;
+  const Gemm<Mxfp4>& kernel = kernels.gemm_mxfp4;
+  Random random(2);
+  for (size_t round = 0; round < 40; round++) {
+    const size_t parts = 1 + round % 2, rows = parts * random.between(1, 70), cols = 32 * random.between(1, 11);
+    const size_t tokens = random.between(1, 100);
+    const RandomMxfp4 apart = random_mxfp4(random, rows, cols, Kind::kRandom);
+    const GgufBlocks together = gguf_blocks(apart, parts, false);
+    Guarded<float> x(tokens * cols), want(tokens * rows), got(tokens * rows), bias(rows);
+    for (size_t m = 0; m < tokens; m++) random_activations(random, x.data() + m * cols, cols, Kind::kRandom);
+    for (size_t n = 0; n < rows; n++) bias[n] = random.uniform();
+    Guarded<uint8_t> packed(lines(kernel.packed_bytes(tokens, cols))), scratch(lines(kernel.scratch_bytes(tokens, cols)));
+    kernel.pack({x.data(), cols, nullptr, tokens, cols}, 0, tokens, packed.data());
+    kernel.run(apart.weights(), 0, rows, packed.data(), tokens, {want.data(), rows, bias.data()}, scratch.data());
+    const size_t step = kernel.row_tile * random.between(1, 4);
+    for (size_t n = 0; n < rows; n += step)
+      kernels.gemm_mxfp4_blocks(together.weights, n, n + step < rows ? n + step : rows, packed.data(), tokens,
+                                {got.data(), rows, bias.data()}, scratch.data());
+    report.expect(std::memcmp(got.data(), want.data(), want.size() * sizeof(float)) == 0,
+                  text("mxfp4 gemm in %zu parts of blocks, [%zu, %zu] times %zu tokens", parts, rows, cols, tokens));
+  }
+}
+
 }  // namespace
 
 void test_matmul(const Kernels& kernels, Report& report) {
   test_weights("mxfp4", kernels.matvec_mxfp4, &kernels.gemm_mxfp4, 32, Precision::kInt8, Precision::kInt8OrBf16, report,
                [](Random& random, size_t rows, size_t cols, Kind kind) { return random_mxfp4(random, rows, cols, kind); });
+  test_gemm_blocks(kernels, report);
   test_weights("dense8", kernels.matvec_dense8, &kernels.gemm_dense8, 1, Precision::kInt8, Precision::kInt8OrBf16, report,
                random_dense8);
   test_weights("bf16", kernels.matvec_bf16, &kernels.gemm_bf16, 1, Precision::kFloat, Precision::kInt8OrBf16, report,

@@ -26,32 +26,19 @@ ExpertMatrix matrix_of(const RandomMxfp4& from, size_t rows) {
   return matrix;
 }
 
-/// The same weights as a GGUF file has them, in memory that ends where they do.
-struct GgufBytes {
-  std::vector<Guarded<uint8_t>> parts;
+/// The same experts as a GGUF file has them.
+struct GgufExperts {
+  GgufBlocks blocks;
   ExpertMatrix matrix;
 };
 
-GgufBytes gguf_of(const RandomMxfp4& from, size_t rows, size_t parts, bool pairs_halves) {
-  const size_t cols = from.exact.cols, blocks = cols / 32, experts = from.exact.rows / rows;
-  GgufBytes made;
+GgufExperts gguf_of(const RandomMxfp4& from, size_t rows, size_t parts, bool pairs_halves) {
+  GgufExperts made = {gguf_blocks(from, parts, pairs_halves), {}};
   made.matrix.rows = rows;
-  made.matrix.cols = cols;
+  made.matrix.cols = from.exact.cols;
   made.matrix.pairs_halves = pairs_halves;
-  for (size_t part = 0; part < parts; part++) made.parts.emplace_back(experts * (rows / parts) * blocks * 17);
-  for (size_t row = 0; row < experts * rows; row++) {
-    const size_t own = row / rows * (rows / parts) + row % rows / parts;
-    for (size_t b = 0; b < blocks; b++) {
-      uint8_t* to = made.parts[row % rows % parts].data() + (own * blocks + b) * 17;
-      const uint8_t* bytes = from.blocks.data() + (row * blocks + b) * 16;
-      const auto nibble = [&](size_t element) { return element % 2 ? bytes[element / 2] >> 4 : bytes[element / 2] & 15; };
-      to[0] = from.scales.data()[row * blocks + b];
-      for (size_t j = 0; j < 16; j++)
-        to[1 + j] = pairs_halves ? static_cast<uint8_t>(nibble(j) | nibble(j + 16) << 4) : bytes[j];
-    }
-  }
-  for (const Guarded<uint8_t>& part : made.parts)
-    made.matrix.parts.push_back({{nullptr, part.data(), part.size()}, part.size() / experts});
+  for (const Guarded<uint8_t>& part : made.blocks.parts)
+    made.matrix.parts.push_back({{nullptr, part.data(), part.size()}, part.size() / (from.exact.rows / rows)});
   return made;
 }
 
@@ -163,8 +150,8 @@ void test_gguf_experts(const Kernels& kernels, size_t threads, Report& report) {
     const Tensor want = run(matrix_of(layer.gate_up, 2 * width), matrix_of(layer.down, hidden));
     for (const bool pairs_halves : {true, false}) {
       for (const size_t parts : {size_t{1}, size_t{2}}) {
-        GgufBytes gate_up = gguf_of(layer.gate_up, 2 * width, parts, pairs_halves);
-        GgufBytes down = gguf_of(layer.down, hidden, 1, pairs_halves);
+        GgufExperts gate_up = gguf_of(layer.gate_up, 2 * width, parts, pairs_halves);
+        GgufExperts down = gguf_of(layer.down, hidden, 1, pairs_halves);
         const Tensor out = run(std::move(gate_up.matrix), std::move(down.matrix));
         for (size_t m = 0; m < rows; m++) {
           const std::vector<double> wanted(want.row(m), want.row(m) + hidden);

@@ -55,6 +55,32 @@ inline RandomMxfp4 random_mxfp4(Random& random, size_t rows, size_t cols, Kind k
   return random_mxfp4(random, rows, cols, kind, {122, 130});
 }
 
+/// The same weights in the blocks of a GGUF file, rows dealt out to its parts, in memory that ends where they do.
+struct GgufBlocks {
+  std::vector<Guarded<uint8_t>> parts;
+  Mxfp4Blocks weights;
+};
+
+inline GgufBlocks gguf_blocks(const RandomMxfp4& from, size_t parts, bool pairs_halves) {
+  const size_t rows = from.exact.rows, blocks = from.exact.cols / 32;
+  GgufBlocks made = {{}, {{nullptr, nullptr}, parts, rows, from.exact.cols}};
+  for (size_t part = 0; part < parts; part++) {
+    made.parts.emplace_back(rows / parts * made.weights.row_bytes());
+    made.weights.part[part] = made.parts[part].data();
+  }
+  for (size_t row = 0; row < rows; row++) {
+    for (size_t b = 0; b < blocks; b++) {
+      uint8_t* to = made.parts[row % parts].data() + (row / parts * blocks + b) * Mxfp4Blocks::kBlockBytes;
+      const uint8_t* bytes = from.blocks.data() + (row * blocks + b) * 16;
+      const auto nibble = [&](size_t element) { return element % 2 ? bytes[element / 2] >> 4 : bytes[element / 2] & 15; };
+      to[0] = from.scales.data()[row * blocks + b];
+      for (size_t j = 0; j < 16; j++)
+        to[1 + j] = pairs_halves ? static_cast<uint8_t>(nibble(j) | nibble(j + 16) << 4) : bytes[j];
+    }
+  }
+  return made;
+}
+
 struct RandomDense8 {
   Guarded<uint8_t> values;
   Guarded<uint8_t> scales;

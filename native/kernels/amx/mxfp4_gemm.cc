@@ -12,31 +12,25 @@
 // - A thread's own loads cannot draw memory's full speed, the hardware prefetcher can: it is led along four streams
 //   through the next panel.
 
+#include "mxfp4_panel.h"
 #include "tables.h"
-#include "tiles.h"
 
 namespace gptoss {
 
 namespace {
 
-constexpr size_t kRows = 2 * kTileRows;            // a panel
 constexpr size_t kSlot = 8 * kTileBytes;           // an unpacked group: [4 steps][2 row tiles]
 constexpr size_t kPassTiles = 3;                   // token tiles of one pass
 constexpr size_t kChunkTiles = 3 * kPassTiles;     // tokens whose activations stay in the second-level cache
 constexpr size_t kSums = 2 * kPassTiles * kTileBytes;
 constexpr size_t kStreams = 4;
 
-/// A scale under 2^(61 - 127) counts as that: the table's zero needs the room.
-constexpr uint8_t kSmallestExponent = 61;
-
-size_t padded_blocks(size_t blocks) { return (blocks + 3) / 4 * 4; }
-
 size_t packed_bytes(size_t tokens, size_t cols) {
   return (tokens + kTileTokens - 1) / kTileTokens * (cols / kBlockCols) * kTileBytes;
 }
 
 size_t scratch_bytes(size_t, size_t cols) {
-  return 2 * kSlot + 2 * kSums + 2 * kRows * padded_blocks(cols / kBlockCols) * sizeof(uint16_t);
+  return 2 * kSlot + 2 * kSums + 2 * panel_words(cols / kBlockCols) * sizeof(uint16_t);
 }
 
 // ---------------------------------------------------------------------------------------------------------------
@@ -95,96 +89,58 @@ void pack(const GemmInput& input, size_t first, size_t last, void* packed) {
 // ---------------------------------------------------------------------------------------------------------------
 // Weights
 
-struct Tables {
-  __m512i values;  // bfloat16 of a nibble, its exponent 127 too small; twice, as an index of 5 bits ignores the fifth
-  __m512i spread;  // the scale of lane l's block to every word of lane l
-};
-
-Tables make_tables() {
+/// bfloat16 of a nibble, its exponent 127 too small; twice, as an index of 5 bits ignores the fifth.
+__m512i make_values() {
   static const uint16_t exponents[8] = {67, 126, 127, 127, 128, 128, 129, 129};
-  alignas(64) uint16_t values[32], spread[32];
+  alignas(64) uint16_t values[32];
   for (int i = 0; i < 32; i++) {
     const int magnitude = i & 7, half = magnitude > 2 && magnitude % 2;
     values[i] = (uint16_t)((exponents[magnitude] - 127) * 128 + (half << 6) + (i & 8 ? 0x8000 : 0));
-    spread[i] = (uint16_t)((i / 8 * 2 + 1) << 8 | i / 8 * 2);
   }
-  return {_mm512_load_si512(values), _mm512_load_si512(spread)};
+  return _mm512_load_si512(values);
 }
 
-struct Panel {
-  const uint8_t* nibbles;
-  uint32_t offset[kRows];  // of each row's nibbles; rows past the last repeat it
-  uint16_t* scales;        // [32][padded_blocks]: exponent << 7
-};
-
-void locate(Panel& panel, const Mxfp4& w, size_t n, size_t last) {
-  const size_t blocks = w.cols / kBlockCols;
-  panel.nibbles = w.blocks + n * blocks * 16;
-  for (size_t r = 0; r < kRows; r++) {
-    const size_t row = n + r < last ? r : last - 1 - n;
-    panel.offset[r] = (uint32_t)(row * blocks * 16);
-    const uint8_t* from = w.scales + (n + row) * blocks;
-    uint16_t* to = panel.scales + r * padded_blocks(blocks);
-    for (size_t b = 0; b < blocks; b += 32) {
-      const __mmask32 mask = blocks - b < 32 ? (1u << (blocks - b)) - 1 : 0xffffffffu;
-      const __m256i e = _mm256_max_epu8(_mm256_maskz_loadu_epi8(mask, from + b), _mm256_set1_epi8(kSmallestExponent));
-      _mm512_mask_storeu_epi16(to + b, mask, _mm512_slli_epi16(_mm512_cvtepu8_epi16(e), 7));
-    }
-  }
-}
-
-inline void unpack_store(__m512i nibbles, __m512i scale, const Tables& t, char* out) {
-  _mm512_store_si512(out, _mm512_add_epi16(_mm512_permutexvar_epi16(nibbles, t.values), scale));
+inline void unpack_store(__m512i nibbles, __m512i exponents, __m512i values, char* out) {
+  _mm512_store_si512(out, _mm512_add_epi16(_mm512_permutexvar_epi16(nibbles, values), exponents));
 }
 
 /// One row of a group: `out` is its place in the first step's tile, steps are two tiles apart.
-inline void unpack4(const uint8_t* nibbles, const uint16_t* scales, const Tables& t, char* out) {
-  int64_t words;
-  memcpy(&words, scales, 8);
-  const __m512i scale = _mm512_shuffle_epi8(_mm512_set1_epi64(words), t.spread);
-  const __m512i x = _mm512_loadu_si512(nibbles);
+inline void unpack4(Words x, __m512i values, char* out) {
 #pragma GCC unroll 4
-  for (unsigned j = 0; j < 4; j++) unpack_store(_mm512_srli_epi16(x, 4 * j), scale, t, out + j * 2 * kTileBytes);
+  for (unsigned j = 0; j < 4; j++) unpack_store(_mm512_srli_epi16(x.nibbles, 4 * j), x.exponents, values, out + j * 2 * kTileBytes);
 }
 
-inline void unpack2(const uint8_t* nibbles, const uint16_t* scales, const Tables& t, char* out) {
-  int32_t words;
-  memcpy(&words, scales, 4);
-  const __m512i spread = _mm512_broadcast_i64x4(_mm512_castsi512_si256(t.spread));
-  const __m512i scale = _mm512_shuffle_epi8(_mm512_set1_epi32(words), spread);
+inline void unpack2(Words x, __m512i values, char* out) {
   const __m512i shifts = _mm512_inserti64x4(_mm512_setzero_si512(), _mm256_set1_epi16(4), 1);
-  const __m512i x = _mm512_broadcast_i64x4(_mm256_loadu_si256((const __m256i*)nibbles));
-  const __m512i shifted = _mm512_srlv_epi16(x, shifts);
-  unpack_store(shifted, scale, t, out);
-  unpack_store(_mm512_srli_epi16(shifted, 8), scale, t, out + 2 * kTileBytes);
+  const __m512i shifted = _mm512_srlv_epi16(x.nibbles, shifts);
+  unpack_store(shifted, x.exponents, values, out);
+  unpack_store(_mm512_srli_epi16(shifted, 8), x.exponents, values, out + 2 * kTileBytes);
 }
 
-inline void unpack1(const uint8_t* nibbles, const uint16_t* scales, const Tables& t, char* out) {
+inline void unpack1(Words x, __m512i values, char* out) {
   const __m512i shifts = _mm512_inserti64x4(_mm512_castsi256_si512(_mm256_inserti128_si256(_mm256_setzero_si256(), _mm_set1_epi16(4), 1)),
                                             _mm256_inserti128_si256(_mm256_set1_epi16(8), _mm_set1_epi16(12), 1), 1);
-  const __m512i x = _mm512_broadcast_i32x4(_mm_loadu_si128((const __m128i*)nibbles));
-  unpack_store(_mm512_srlv_epi16(x, shifts), _mm512_set1_epi16((short)scales[0]), t, out);
+  unpack_store(_mm512_srlv_epi16(x.nibbles, shifts), x.exponents, values, out);
 }
 
 /// Rows [8 part, 8 part + 8) of the blocks from `block` to the group's end.
+template <typename Weights>
 struct Unpack {
-  const Panel* panel;
-  size_t block, left, stride;  // blocks to the row's end; stride of scales
+  const Panel<Weights>* panel;
+  size_t block, left;  // blocks to the row's end
 
-  Unpack(const Panel* p, size_t first_block, size_t blocks)
-      : panel(p), block(first_block), left(blocks - first_block), stride(padded_blocks(blocks)) {}
+  Unpack(const Panel<Weights>* p, size_t first_block, size_t blocks) : panel(p), block(first_block), left(blocks - first_block) {}
 
-  void run(size_t part, const Tables& t, char* slot) const {
-    for (size_t r = part * 8; r < part * 8 + 8; r++) {
-      const uint8_t* nibbles = panel->nibbles + block * 16 + panel->offset[r];
-      const uint16_t* scales = panel->scales + block + r * stride;
-      char* out = slot + r * 64;
+  void run(size_t part, __m512i values, char* slot) const {
+    const auto rows = panel->rows(part * 8, block), rest = panel->rows(part * 8, block + (left & 2));
+    for (size_t r = 0; r < 8; r++) {
+      char* out = slot + (part * 8 + r) * 64;
       if (left >= 4) {
-        unpack4(nibbles, scales, t, out);
+        unpack4(rows.four(r), values, out);
         continue;
       }
-      if (left & 2) unpack2(nibbles, scales, t, out);
-      if (left & 1) unpack1(nibbles + (left & 2) * 16, scales + (left & 2), t, out + (left & 2) * 2 * kTileBytes);
+      if (left & 2) unpack2(rows.two(r), values, out);
+      if (left & 1) unpack1(rest.one(r), values, out + (left & 2) * 2 * kTileBytes);
     }
   }
 };
@@ -195,19 +151,24 @@ struct Unpack {
 /// Leads the hardware prefetcher along a range, kStreams lines at a step or a multiple.
 struct Fetch {
   const uint8_t* next = nullptr;
+  ptrdiff_t jump = 0;  // from half to half
   size_t apart = 0, steps = 0, lines = 0;
 
-  void start(const uint8_t* from, size_t bytes, size_t over_steps) {
-    next = from;
-    apart = (bytes / kStreams + 63) / 64 * 64;
+  void start(const Extent& extent, size_t over_steps) {
+    next = extent.half[0];
+    jump = extent.half[1] - extent.half[0];
+    apart = (extent.half_bytes / 2 + 63) / 64 * 64;
     lines = (apart / 64 + over_steps - 1) / over_steps;
     steps = apart / 64 / lines;
   }
   void step() {
     if (steps == 0) return;
     steps--;
-    for (size_t i = 0; i < lines; i++, next += 64)
-      for (size_t s = 0; s < kStreams; s++) _mm_prefetch((const char*)next + s * apart, _MM_HINT_T1);
+    for (size_t i = 0; i < lines; i++, next += 64) {
+      const char* const streams[kStreams] = {(const char*)next, (const char*)next + apart, (const char*)next + jump,
+                                             (const char*)next + jump + apart};
+      for (const char* stream : streams) _mm_prefetch(stream, _MM_HINT_T1);
+    }
   }
 };
 
@@ -299,7 +260,7 @@ inline __attribute__((always_inline)) void multiply_step(const char* w, const ch
 
 /// What a thread carries from pass to pass.
 struct State {
-  Tables tables;
+  __m512i values;
   char* slots;   // the group in use and the one being unpacked
   size_t slot;
   Fetch fetch;
@@ -307,10 +268,11 @@ struct State {
 };
 
 /// One pass over a panel, whose first group was unpacked before; unpacks the first group of `next` (null if none).
-template <int kTokenTiles>
-void multiply(const Panel& panel, const Panel* next, const char* x, size_t blocks, State& state, char* sums) {
+template <int kTokenTiles, typename Weights>
+void multiply(const Panel<Weights>& panel, const Panel<Weights>* next, const char* x, size_t blocks, State& state,
+              char* sums) {
   const size_t x_stride = blocks * kTileBytes;
-  const Tables tables = state.tables;
+  const __m512i values = state.values;
   TILE_ZERO(0);
   TILE_ZERO(1);
   if (kTokenTiles > 1) {
@@ -324,18 +286,16 @@ void multiply(const Panel& panel, const Panel* next, const char* x, size_t block
   for (size_t block = 0; block < blocks; block += 4) {
     const size_t steps = blocks - block < 4 ? blocks - block : 4;
     const bool is_last = block + 4 >= blocks;
-    const Unpack unpack(is_last ? next : &panel, is_last ? 0 : block + 4, blocks);
+    const Unpack<Weights> unpack(is_last ? next : &panel, is_last ? 0 : block + 4, blocks);
     const char* w = state.slots + state.slot * kSlot;
     state.slot ^= 1;
     char* there = state.slots + state.slot * kSlot;
     if (steps == 4 && unpack.panel && unpack.left >= 4) {
       for (size_t j = 0; j < 4; j++, x += kTileBytes) {
-        const uint8_t* nibbles = unpack.panel->nibbles + unpack.block * 16;
-        const uint32_t* offset = unpack.panel->offset + 8 * j;
-        const uint16_t* scales = unpack.panel->scales + unpack.block + 8 * j * unpack.stride;
+        const auto rows = unpack.panel->rows(8 * j, unpack.block);  // captured as a value, or it stays in memory
         char* out = there + 8 * j * 64;
-        multiply_step<kTokenTiles>(w + j * 2 * kTileBytes, x, x_stride, [&](size_t i) __attribute__((always_inline)) {
-          unpack4(nibbles + offset[i], scales + i * unpack.stride, tables, out + i * 64);
+        multiply_step<kTokenTiles>(w + j * 2 * kTileBytes, x, x_stride, [=](size_t i) __attribute__((always_inline)) {
+          unpack4(rows.four(i), values, out + i * 64);
         });
         state.fetch.step();
         state.results.step();
@@ -344,7 +304,7 @@ void multiply(const Panel& panel, const Panel* next, const char* x, size_t block
       for (size_t j = 0; j < steps; j++, x += kTileBytes) {
         multiply_step<kTokenTiles>(w + j * 2 * kTileBytes, x, x_stride, [](size_t) {});
         if (unpack.panel)
-          for (size_t part = 4 * j / steps; part < 4 * (j + 1) / steps; part++) unpack.run(part, tables, there);
+          for (size_t part = 4 * j / steps; part < 4 * (j + 1) / steps; part++) unpack.run(part, values, there);
         state.fetch.step();
         state.results.step();
       }
@@ -369,21 +329,21 @@ size_t even_part(size_t whole, size_t limit) {
   return (whole + parts - 1) / parts;
 }
 
-void run(const Mxfp4& w, size_t first, size_t last, const void* packed, size_t tokens, const GemmOutput& output,
+template <typename Weights>
+void run(const Weights& w, size_t first, size_t last, const void* packed, size_t tokens, const GemmOutput& output,
          void* scratch) {
   const size_t blocks = w.cols / kBlockCols, tiles = (tokens + kTileTokens - 1) / kTileTokens;
-  State state = {make_tables(), (char*)scratch, 0, {}, {}};
+  State state = {make_values(), (char*)scratch, 0, {}, {}};
   char* sums[2] = {state.slots + 2 * kSlot, state.slots + 2 * kSlot + kSums};
-  Panel panels[2];
-  panels[0].scales = (uint16_t*)(sums[1] + kSums);
-  panels[1].scales = panels[0].scales + kRows * padded_blocks(blocks);
-  Panel *panel = &panels[0], *other = &panels[1];
+  uint16_t* words = (uint16_t*)(sums[1] + kSums);
+  Panel<Weights> panels[2] = {Panel<Weights>(words), Panel<Weights>(words + panel_words(blocks))};
+  Panel<Weights> *panel = &panels[0], *other = &panels[1];
 
   configure_tiles();
-  state.fetch.start(w.blocks + first * blocks * 16, (last - first < kRows ? last - first : kRows) * blocks * 16, 1);
+  state.fetch.start(Panel<Weights>::extent(w, first, last - first < kRows ? last : first + kRows), 1);
   state.fetch.step();
-  locate(*panel, w, first, last);
-  for (size_t part = 0; part < 4; part++) Unpack(panel, 0, blocks).run(part, state.tables, state.slots);
+  panel->locate(w, first, last);
+  for (size_t part = 0; part < 4; part++) Unpack<Weights>(panel, 0, blocks).run(part, state.values, state.slots);
   for (size_t chunk = 0, chunk_tiles; chunk < tiles; chunk += chunk_tiles) {
     chunk_tiles = even_part(tiles - chunk, kChunkTiles);
     const bool is_last_chunk = chunk + chunk_tiles == tiles;
@@ -392,18 +352,19 @@ void run(const Mxfp4& w, size_t first, size_t last, const void* packed, size_t t
       const size_t after = is_last_panel ? first : n + kRows, until = after + kRows < last ? after + kRows : last;
       if (!(is_last_panel && is_last_chunk)) {
         const size_t passes = (chunk_tiles + kPassTiles - 1) / kPassTiles;
-        state.fetch.start(w.blocks + after * blocks * 16, (until - after) * blocks * 16, passes * blocks);
-        for (size_t i = after * blocks; i < until * blocks; i += 64) _mm_prefetch((const char*)w.scales + i, _MM_HINT_T1);
+        state.fetch.start(Panel<Weights>::extent(w, after, until), passes * blocks);
+        Panel<Weights>::prefetch_exponents(w, after, until);
       }
       for (size_t tile = 0, count; tile < chunk_tiles; tile += count) {
         count = even_part(chunk_tiles - tile, kPassTiles);
-        const Panel* next = panel;
+        const Panel<Weights>* next = panel;
         if (tile + count == chunk_tiles) {
           next = is_last_panel && is_last_chunk ? nullptr : other;
-          if (next) locate(*other, w, after, last);
+          if (next) other->locate(w, after, last);
         }
         const char* x = (const char*)packed + (chunk + tile) * blocks * kTileBytes;
-        (count == 3 ? multiply<3> : count == 2 ? multiply<2> : multiply<1>)(*panel, next, x, blocks, state, sums[0]);
+        const auto pass = count == 3 ? multiply<3, Weights> : count == 2 ? multiply<2, Weights> : multiply<1, Weights>;
+        pass(*panel, next, x, blocks, state, sums[0]);
         const size_t m = (chunk + tile) * kTileTokens, here = count * kTileTokens;
         state.results.sums = sums[0];
         state.results.tile = 0;
@@ -417,7 +378,7 @@ void run(const Mxfp4& w, size_t first, size_t last, const void* packed, size_t t
         sums[0] = sums[1];
         sums[1] = used;
       }
-      Panel* done = panel;
+      Panel<Weights>* done = panel;
       panel = other;
       other = done;
     }
@@ -428,6 +389,12 @@ void run(const Mxfp4& w, size_t first, size_t last, const void* packed, size_t t
 
 }  // namespace
 
-const Gemm<Mxfp4> kAmxGemmMxfp4 = {kMaxVectors + 1, kTileTokens, kRows, 1440, packed_bytes, scratch_bytes, pack, run};
+const Gemm<Mxfp4> kAmxGemmMxfp4 = {kMaxVectors + 1, kTileTokens, kRows, 1440, packed_bytes, scratch_bytes, pack,
+                                   run<Mxfp4>};
+
+void amx_gemm_mxfp4_blocks(const Mxfp4Blocks& w, size_t first, size_t last, const void* packed, size_t tokens,
+                           const GemmOutput& output, void* scratch) {
+  run(w, first, last, packed, tokens, output, scratch);
+}
 
 }  // namespace gptoss

@@ -18,6 +18,7 @@ Kernels amx_kernels() {
   k.matvec_bf16 = kMatvecBf16;
   k.matvec_f32 = kMatvecF32;
   k.gemm_mxfp4 = kAmxGemmMxfp4;
+  k.gemm_mxfp4_blocks = amx_gemm_mxfp4_blocks;
   k.gemm_dense8 = kAmxGemmDense8;
   k.gemm_bf16 = kAmxGemmBf16;
   k.attend = attend;
