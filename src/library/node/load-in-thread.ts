@@ -73,6 +73,7 @@ export async function loadInThread(options: EngineLoadOptions): Promise<EngineIn
     const connected = connectEngine(port, { onBusy });
     const died = ended.then((error) => Promise.reject(error));
     const [info, engine] = await Promise.race([Promise.all([loaded, connected]), died]);
+    signal?.throwIfAborted(); // it may have been too quick for the thread
     void ended.then(engine.lose);
     worker.unref();
     port.unref();
