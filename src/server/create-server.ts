@@ -26,6 +26,7 @@ import type { SocketPeer, SocketSession } from "./socket.ts";
 import { createSocketSessions } from "./socket-sessions.ts";
 import type { ResponseStore } from "./store/index.ts";
 import { createThoughtMemory } from "./thoughts.ts";
+import { unlessLate } from "./unless-late.ts";
 
 export interface ServerOptions {
   /** While they are loading, requests are answered with 503 `model_loading`. */
@@ -109,10 +110,10 @@ export function createServer(options: ServerOptions): Server {
       await admission.empty();
       await background.settled();
     };
-    await atMost(graceMs, idle());
+    await unlessLate(idle(), graceMs);
     stopping.abort(new HttpError(503, stoppingError));
     sockets.close();
-    await atMost(abortMs, idle());
+    await unlessLate(idle(), abortMs);
     await responses.close();
   }
 
@@ -141,15 +142,6 @@ function createBackground() {
 
 /** What was aborted has this long to write down what became of it. */
 const abortMs = 5000;
-
-async function atMost(ms: number, work: Promise<void>): Promise<void> {
-  let timer: ReturnType<typeof setTimeout> | undefined;
-  const timeout = new Promise<void>((resolve) => {
-    timer = setTimeout(resolve, ms);
-  });
-  await Promise.race([work, timeout]);
-  clearTimeout(timer);
-}
 
 interface AppParts {
   readonly context: ServerContext;

@@ -3,7 +3,8 @@
 
 import type { Call } from "./context.ts";
 import { type HttpError, toHttpError } from "./errors.ts";
-import { streamOf, unlessLate } from "./sse.ts";
+import { streamOf } from "./sse.ts";
+import { late, unlessLate } from "./unless-late.ts";
 
 export interface EventualJsonOptions {
   readonly call: Call;
@@ -24,7 +25,7 @@ export async function eventualJson({
     work.then((value) => ({ value })),
     afterMs,
   );
-  if (typeof early !== "symbol") return Response.json(early.value);
+  if (early !== late) return Response.json(early.value);
 
   async function* body(): AsyncGenerator<string, void> {
     yield " ";
@@ -36,7 +37,7 @@ export async function eventualJson({
         ),
         afterMs,
       );
-      if (typeof result !== "symbol") return void (yield JSON.stringify(result.value));
+      if (result !== late) return void (yield JSON.stringify(result.value));
       yield " ";
     }
   }

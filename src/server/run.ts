@@ -9,6 +9,7 @@ import type { Call, ServedModel } from "./context.ts";
 import { HttpError } from "./errors.ts";
 import type { Metrics } from "./metrics.ts";
 import type { RateLimits } from "./rate-limits.ts";
+import { unlessLate } from "./unless-late.ts";
 
 export interface RunOptions {
   readonly call: Call;
@@ -144,15 +145,7 @@ async function open(events: AsyncGenerator<AgentEvent, void>, contextLength: num
   if (promptTokens >= contextLength) throw tooLong(promptTokens, contextLength);
   const second = events.next();
   second.catch(() => {}); // thrown below, or to whoever reads it
-  let timer: ReturnType<typeof setTimeout> | undefined;
-  const settled = new Promise<void>((resolve) => {
-    timer = setTimeout(resolve, settleMs);
-  });
-  try {
-    await Promise.race([second, settled]);
-  } finally {
-    clearTimeout(timer);
-  }
+  await unlessLate(second, settleMs);
   return { promptTokens, first, second };
 }
 

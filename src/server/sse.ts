@@ -143,17 +143,3 @@ export function withHeartbeat<T>(
     },
   };
 }
-
-const late = Symbol("late");
-
-export async function unlessLate<T>(work: Promise<T>, ms: number): Promise<T | typeof late> {
-  let timer: ReturnType<typeof setTimeout> | undefined;
-  const timeout = new Promise<typeof late>((resolve) => {
-    timer = setTimeout(resolve, ms, late);
-  });
-  try {
-    return await Promise.race([work, timeout]);
-  } finally {
-    clearTimeout(timer);
-  }
-}
