@@ -13,7 +13,7 @@ Kernels amx_kernels() {
   k.name = "amx";
   k.description = "AMX tiles in bfloat16 for prompts, AVX-512 with VNNI for decoding";
   k.matvec_mxfp4 = kMatvecMxfp4;
-  k.matvec_mxfp4_blocks = run_blocks;
+  k.matvec_mxfp4_blocks = run<RowsOfBlocks>;
   k.matvec_dense8 = kAvx512VnniMatvecDense8;
   k.matvec_bf16 = kMatvecBf16;
   k.matvec_f32 = kMatvecF32;

@@ -11,7 +11,7 @@ Kernels avx512vbmi_kernels() {
   k.name = "avx512vbmi";
   k.description = "AVX-512 with VNNI and VBMI";
   k.matvec_mxfp4 = kMatvecMxfp4;
-  k.matvec_mxfp4_blocks = run_blocks;
+  k.matvec_mxfp4_blocks = run<RowsOfBlocks>;
   return k;
 }
 

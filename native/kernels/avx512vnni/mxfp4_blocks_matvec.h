@@ -23,68 +23,47 @@ inline __m512 four_scales(__m512i bytes) {
   return _mm512_castsi512_ps(_mm512_slli_epi32(_mm512_shuffle_epi8(bytes, kScaleSpread()), 23));
 }
 
-/// R rows, `apart` rows from one another.
-template <size_t R, size_t V>
-void blocks_row_group(const Mxfp4Blocks& weights, size_t row, size_t apart, const Group* const* groups,
-                      const float* bias, float* const* out) {
-  const size_t whole = weights.cols / kGroup, rest = weights.cols % kGroup / kBlockCols;
-  const uint8_t* rows[R];
-  for (size_t r = 0; r < R; r++) rows[r] = weights.row(row + r * apart);
-  __m512i bytes[R];
-  __m512 scales[R], acc[R * V];
-  for (size_t i = 0; i < R * V; i++) acc[i] = _mm512_setzero_ps();
-  for (size_t g = 0; g < whole; g++) {
-    for (size_t r = 0; r < R; r++) {
-      const uint8_t* p = rows[r] + g * kFourBlocks;
-      _mm_prefetch((const char*)p + kPrefetchBytes, _MM_HINT_T0);
-      bytes[r] = four_values(p);
-      scales[r] = four_scales(_mm512_loadu_si512(p));
-    }
-    // 68 bytes at a step pass over one line in 16.
-    if (g % 16 == 15)
-      for (size_t r = 0; r < R; r++) _mm_prefetch((const char*)rows[r] + g * kFourBlocks + kPrefetchBytes + 64, _MM_HINT_T0);
-    multiply<R, V>(bytes, scales, groups, g, acc);
-  }
-  if (rest > 0) {
-    const __mmask64 present = ((__mmask64)1 << (rest * Mxfp4Blocks::kBlockBytes)) - 1;
-    for (size_t r = 0; r < R; r++) {
-      const uint8_t* p = rows[r] + whole * kFourBlocks;
-      uint8_t last[kFourBlocks] = {0};
-      memcpy(last, p, rest * Mxfp4Blocks::kBlockBytes);
-      bytes[r] = four_values(last);
-      scales[r] = four_scales(_mm512_maskz_loadu_epi8(present, p));
-    }
-    multiply<R, V>(bytes, scales, groups, whole, acc);
-  }
-  for (size_t v = 0; v < V; v++)
-    for (size_t r = 0; r < R; r++)
-      out[v][row + r * apart] = _mm512_reduce_add_ps(acc[v * R + r]) + (bias ? bias[row + r * apart] : 0.0f);
-}
+struct RowsOfBlocks {
+  using Weights = Mxfp4Blocks;
 
-/// The rows that go together come from R parts of the range, so that each part is one stream from front to back.
-template <size_t R, size_t V>
-void blocks_rows(const Mxfp4Blocks& weights, size_t first, size_t last, const void* const* activations,
-                 const float* bias, float* const* out) {
-  const Group* groups[V];
-  for (size_t v = 0; v < V; v++) groups[v] = (const Group*)activations[v];
-  const size_t apart = (last - first) / R;
-  for (size_t row = first; row < first + apart; row++) blocks_row_group<R, V>(weights, row, apart, groups, bias, out);
-  for (size_t row = first + R * apart; row < last; row++) blocks_row_group<1, V>(weights, row, 1, groups, bias, out);
-}
-
-void run_blocks(const Mxfp4Blocks& weights, size_t first, size_t last, const void* const* activations, size_t vectors,
-                const float* bias, float* const* out) {
-  switch (vectors) {
-    case 1: return blocks_rows<4, 1>(weights, first, last, activations, bias, out);
-    case 2: return blocks_rows<4, 2>(weights, first, last, activations, bias, out);
-    case 3: return blocks_rows<4, 3>(weights, first, last, activations, bias, out);
-    case 4: return blocks_rows<4, 4>(weights, first, last, activations, bias, out);
-    case 5: return blocks_rows<2, 5>(weights, first, last, activations, bias, out);
-    case 6: return blocks_rows<2, 6>(weights, first, last, activations, bias, out);
-    case 7: return blocks_rows<2, 7>(weights, first, last, activations, bias, out);
-    default: return blocks_rows<2, 8>(weights, first, last, activations, bias, out);
+  /// R rows, `apart` rows from one another.
+  template <size_t R, size_t V>
+  static void row_group(const Mxfp4Blocks& weights, size_t row, size_t apart, const Group* const* groups,
+                        const float* bias, float* const* out) {
+    const size_t whole = weights.cols / kGroup, rest = weights.cols % kGroup / kBlockCols;
+    const uint8_t* rows[R];
+    for (size_t r = 0; r < R; r++) rows[r] = weights.row(row + r * apart);
+    __m512i bytes[R];
+    __m512 scales[R], acc[R * V];
+    for (size_t i = 0; i < R * V; i++) acc[i] = _mm512_setzero_ps();
+    for (size_t g = 0; g < whole; g++) {
+      for (size_t r = 0; r < R; r++) {
+        const uint8_t* p = rows[r] + g * kFourBlocks;
+        _mm_prefetch((const char*)p + kPrefetchBytes, _MM_HINT_T0);
+        bytes[r] = four_values(p);
+        scales[r] = four_scales(_mm512_loadu_si512(p));
+      }
+      // 68 bytes at a step pass over one line in 16.
+      if (g % 16 == 15)
+        for (size_t r = 0; r < R; r++) _mm_prefetch((const char*)rows[r] + g * kFourBlocks + kPrefetchBytes + 64, _MM_HINT_T0);
+      multiply<R, V>(bytes, scales, groups, g, acc);
+    }
+    if (rest > 0) {
+      const __mmask64 present = ((__mmask64)1 << (rest * Mxfp4Blocks::kBlockBytes)) - 1;
+      for (size_t r = 0; r < R; r++) {
+        const uint8_t* p = rows[r] + whole * kFourBlocks;
+        uint8_t last[kFourBlocks] = {0};
+        memcpy(last, p, rest * Mxfp4Blocks::kBlockBytes);
+        bytes[r] = four_values(last);
+        scales[r] = four_scales(_mm512_maskz_loadu_epi8(present, p));
+      }
+      multiply<R, V>(bytes, scales, groups, whole, acc);
+    }
+    for (size_t v = 0; v < V; v++)
+      for (size_t r = 0; r < R; r++)
+        out[v][row + r * apart] = _mm512_reduce_add_ps(acc[v * R + r]) + (bias ? bias[row + r * apart] : 0.0f);
   }
-}
+};
 
 }  // namespace
 }  // namespace gptoss

@@ -109,69 +109,77 @@ inline uint32_t last_exponents(const uint8_t* scales, size_t whole, size_t rest)
   return exponents;
 }
 
-/// R rows, `apart` rows from one another.
-template <size_t R, size_t V>
-void row_group(const Mxfp4& weights, size_t row, size_t apart, const Group* const* groups, const float* bias,
-               float* const* out) {
-  const size_t cols = weights.cols, whole = cols / kGroup, rest = cols % kGroup / kBlockCols;
-  const size_t row_bytes = cols / 2, row_scales = cols / kBlockCols;
-  const uint8_t* blocks = weights.blocks + row * row_bytes;
-  const uint8_t* scales = weights.scales + row * row_scales;
-  __m512i bytes[R];
-  __m512 weight_scales[R], acc[R * V];
-  for (size_t i = 0; i < R * V; i++) acc[i] = _mm512_setzero_ps();
-  for (size_t r = 0; r < R; r++)
-    for (size_t i = 0; i < row_scales; i += 64)
-      _mm_prefetch((const char*)scales + (r * apart + kScaleRowsAhead) * row_scales + i, _MM_HINT_T0);
-  for (size_t g = 0; g < whole; g++) {
-    for (size_t r = 0; r < R; r++) {
-      const uint8_t* line = blocks + r * apart * row_bytes + g * 64;
-      _mm_prefetch((const char*)line + kPrefetchBytes, _MM_HINT_T0);
-      bytes[r] = _mm512_loadu_si512(line);
-      weight_scales[r] = block_scales(scales + r * apart * row_scales + 4 * g);
-    }
-    multiply<R, V>(bytes, weight_scales, groups, g, acc);
-  }
-  if (rest > 0) {
-    const __mmask64 present = ((__mmask64)1 << (16 * rest)) - 1;
-    for (size_t r = 0; r < R; r++) {
-      bytes[r] = _mm512_maskz_loadu_epi8(present, blocks + r * apart * row_bytes + whole * 64);
-      weight_scales[r] = block_scales(last_exponents(scales + r * apart * row_scales, whole, rest));
-    }
-    multiply<R, V>(bytes, weight_scales, groups, whole, acc);
-  }
-  for (size_t v = 0; v < V; v++)
+/// Rows of nibbles, and their scales in a tensor of their own. `rows` and `run` serve other layouts too.
+struct RowsOfSafetensors {
+  using Weights = Mxfp4;
+
+  /// R rows, `apart` rows from one another.
+  template <size_t R, size_t V>
+  static void row_group(const Mxfp4& weights, size_t row, size_t apart, const Group* const* groups, const float* bias,
+                 float* const* out) {
+    const size_t cols = weights.cols, whole = cols / kGroup, rest = cols % kGroup / kBlockCols;
+    const size_t row_bytes = cols / 2, row_scales = cols / kBlockCols;
+    const uint8_t* blocks = weights.blocks + row * row_bytes;
+    const uint8_t* scales = weights.scales + row * row_scales;
+    __m512i bytes[R];
+    __m512 weight_scales[R], acc[R * V];
+    for (size_t i = 0; i < R * V; i++) acc[i] = _mm512_setzero_ps();
     for (size_t r = 0; r < R; r++)
-      out[v][row + r * apart] = _mm512_reduce_add_ps(acc[v * R + r]) + (bias ? bias[row + r * apart] : 0.0f);
-}
+      for (size_t i = 0; i < row_scales; i += 64)
+        _mm_prefetch((const char*)scales + (r * apart + kScaleRowsAhead) * row_scales + i, _MM_HINT_T0);
+    for (size_t g = 0; g < whole; g++) {
+      for (size_t r = 0; r < R; r++) {
+        const uint8_t* line = blocks + r * apart * row_bytes + g * 64;
+        _mm_prefetch((const char*)line + kPrefetchBytes, _MM_HINT_T0);
+        bytes[r] = _mm512_loadu_si512(line);
+        weight_scales[r] = block_scales(scales + r * apart * row_scales + 4 * g);
+      }
+      multiply<R, V>(bytes, weight_scales, groups, g, acc);
+    }
+    if (rest > 0) {
+      const __mmask64 present = ((__mmask64)1 << (16 * rest)) - 1;
+      for (size_t r = 0; r < R; r++) {
+        bytes[r] = _mm512_maskz_loadu_epi8(present, blocks + r * apart * row_bytes + whole * 64);
+        weight_scales[r] = block_scales(last_exponents(scales + r * apart * row_scales, whole, rest));
+      }
+      multiply<R, V>(bytes, weight_scales, groups, whole, acc);
+    }
+    for (size_t v = 0; v < V; v++)
+      for (size_t r = 0; r < R; r++)
+        out[v][row + r * apart] = _mm512_reduce_add_ps(acc[v * R + r]) + (bias ? bias[row + r * apart] : 0.0f);
+  }
+};
 
 /// R rows at a time share the loads of activations and hide each other's latencies. They come from R parts of the range,
 /// each of which is read from front to back: such streams the hardware prefetcher follows, rows side by side it does not.
-template <size_t R, size_t V>
-void rows(const Mxfp4& weights, size_t first, size_t last, const void* const* activations, const float* bias,
-          float* const* out) {
+template <class Layout, size_t R, size_t V>
+void rows(const typename Layout::Weights& weights, size_t first, size_t last, const void* const* activations,
+          const float* bias, float* const* out) {
   const Group* groups[V];
   for (size_t v = 0; v < V; v++) groups[v] = (const Group*)activations[v];
   const size_t apart = (last - first) / R;
-  for (size_t row = first; row < first + apart; row++) row_group<R, V>(weights, row, apart, groups, bias, out);
-  for (size_t row = first + R * apart; row < last; row++) row_group<1, V>(weights, row, 1, groups, bias, out);
+  for (size_t row = first; row < first + apart; row++)
+    Layout::template row_group<R, V>(weights, row, apart, groups, bias, out);
+  for (size_t row = first + R * apart; row < last; row++)
+    Layout::template row_group<1, V>(weights, row, 1, groups, bias, out);
 }
 
-void run(const Mxfp4& weights, size_t first, size_t last, const void* const* activations, size_t vectors,
-         const float* bias, float* const* out) {
+template <class Layout>
+void run(const typename Layout::Weights& weights, size_t first, size_t last, const void* const* activations,
+         size_t vectors, const float* bias, float* const* out) {
   switch (vectors) {
-    case 1: return rows<4, 1>(weights, first, last, activations, bias, out);
-    case 2: return rows<4, 2>(weights, first, last, activations, bias, out);
-    case 3: return rows<4, 3>(weights, first, last, activations, bias, out);
-    case 4: return rows<4, 4>(weights, first, last, activations, bias, out);
-    case 5: return rows<2, 5>(weights, first, last, activations, bias, out);
-    case 6: return rows<2, 6>(weights, first, last, activations, bias, out);
-    case 7: return rows<2, 7>(weights, first, last, activations, bias, out);
-    default: return rows<2, 8>(weights, first, last, activations, bias, out);
+    case 1: return rows<Layout, 4, 1>(weights, first, last, activations, bias, out);
+    case 2: return rows<Layout, 4, 2>(weights, first, last, activations, bias, out);
+    case 3: return rows<Layout, 4, 3>(weights, first, last, activations, bias, out);
+    case 4: return rows<Layout, 4, 4>(weights, first, last, activations, bias, out);
+    case 5: return rows<Layout, 2, 5>(weights, first, last, activations, bias, out);
+    case 6: return rows<Layout, 2, 6>(weights, first, last, activations, bias, out);
+    case 7: return rows<Layout, 2, 7>(weights, first, last, activations, bias, out);
+    default: return rows<Layout, 2, 8>(weights, first, last, activations, bias, out);
   }
 }
 
-constexpr Matvec<Mxfp4> kMatvecMxfp4 = {1, activation_bytes, kBlockCols, prepare, run};
+constexpr Matvec<Mxfp4> kMatvecMxfp4 = {1, activation_bytes, kBlockCols, prepare, run<RowsOfSafetensors>};
 
 }  // namespace
 }  // namespace gptoss
