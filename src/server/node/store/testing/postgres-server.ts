@@ -15,11 +15,12 @@ export async function startPostgres(): Promise<TestPostgres> {
   const database = await PGlite.create();
   const takeTurns = createTurns();
   const sockets = new Set<Socket>();
+  const connections: Promise<void>[] = [];
   const server = createServer((socket) => {
     socket.setNoDelay(true); // many small answers, each waited for
     sockets.add(socket);
     socket.on("close", () => sockets.delete(socket));
-    serveConnection(socket, database, takeTurns());
+    connections.push(serveConnection(socket, database, takeTurns()));
   });
   await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
   const address = server.address();
@@ -29,6 +30,7 @@ export async function startPostgres(): Promise<TestPostgres> {
     close: async () => {
       for (const socket of sockets) socket.destroy();
       await new Promise((resolve) => server.close(resolve));
+      await Promise.all(connections);
       await database.close();
     },
   };
@@ -62,7 +64,8 @@ function createTurns(): () => Turn {
   };
 }
 
-function serveConnection(socket: Socket, database: PGlite, turn: Turn): void {
+/** Settles when the client is gone and what it left open is rolled back. */
+function serveConnection(socket: Socket, database: PGlite, turn: Turn): Promise<void> {
   let waiting = Buffer.alloc(0);
   let hasStarted = false;
   let work: Promise<void> = Promise.resolve();
@@ -101,12 +104,15 @@ function serveConnection(socket: Socket, database: PGlite, turn: Turn): void {
     }
   });
   socket.on("error", () => {});
-  socket.on("close", () => {
-    isOpen = false;
-    work = work.then(async () => {
-      await turn.take();
-      await database.exec("rollback"); // what the client left open
-      turn.release();
+  return new Promise((resolve, reject) => {
+    socket.on("close", () => {
+      isOpen = false;
+      const leave = async (): Promise<void> => {
+        await turn.take();
+        await database.exec("rollback"); // what the client left open
+        turn.release();
+      };
+      work.then(leave).then(resolve, reject);
     });
   });
 }
