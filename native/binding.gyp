@@ -48,7 +48,7 @@
       "defines": ["NAPI_CPP_EXCEPTIONS"],
       "dependencies": ["kernels_portable"],
       "conditions": [
-        ["target_arch=='x64'", {"dependencies": ["kernels_amx", "kernels_avx512vbmi", "kernels_avx512vnni", "kernels_avx2", "kernels_avx2vnni"]}],
+        ["target_arch=='x64'", {"dependencies": ["kernels_amx", "kernels_avx512bf16", "kernels_avx512vbmi", "kernels_avx512vnni", "kernels_avx2", "kernels_avx2vnni"]}],
         ["target_arch=='arm64'", {"dependencies": ["kernels_neon"]}],
         ["OS=='linux'", {
           "cflags": ["-fvisibility=hidden", "-ffunction-sections", "-fdata-sections"],
@@ -97,6 +97,13 @@
                       "kernels/avx512vnni/mxfp4_gemm.cc", "kernels/avx512vnni/table.cc"],
           "cflags": ["<@(kernel_cflags)", "<@(avx512vnni_cflags)"],
           "xcode_settings": {"OTHER_CFLAGS": ["<@(kernel_cflags)", "<@(avx512vnni_cflags)"]}
+        },
+        {
+          "target_name": "kernels_avx512bf16",
+          "type": "static_library",
+          "sources": ["kernels/avx512bf16/table.cc"],
+          "cflags": ["<@(kernel_cflags)", "<@(avx512vnni_cflags)", "<@(amx_cflags)"],
+          "xcode_settings": {"OTHER_CFLAGS": ["<@(kernel_cflags)", "<@(avx512vnni_cflags)", "<@(amx_cflags)"]}
         },
         {
           "target_name": "kernels_avx512vbmi",

@@ -205,6 +205,8 @@ struct Kernels {
   /// 64-byte aligned.
   void (*attend)(const float* q, size_t heads, const KvLayout& layout, const KvTile& tile, float* scores,
                  const AttentionState& state);
+  /// Whether it rounds `q` and the probabilities to bfloat16 where the cache is in bfloat16.
+  bool attend_rounds;
 
   /// Rows [16 * panel, 16 * panel + 16) of a matrix into a panel of Dense8.
   void (*quantize_panel_bf16)(const DenseBf16& weights, size_t panel, uint8_t* values, uint16_t* scales);

@@ -18,6 +18,7 @@ enum Feature : uint32_t {
   kAmxBf16 = 1u << 7,
   kNeon = 1u << 8,
   kNeonDot = 1u << 9,
+  kFastBf16 = 1u << 10,  // AVX-512 BF16 whose dot products are as fast as multiply-adds
 };
 
 /// The features that can be used now; asks the kernel for AMX tiles where the processor has them.

@@ -6,6 +6,7 @@ namespace gptoss {
 
 #if defined(__x86_64__)
 Kernels amx_kernels();
+Kernels avx512bf16_kernels();
 Kernels avx512vbmi_kernels();
 Kernels avx512vnni_kernels();
 Kernels avx2vnni_kernels();
@@ -19,6 +20,7 @@ const std::vector<Variant>& variants() {
   static const std::vector<Variant> all = {
 #if defined(__x86_64__)
       {amx_kernels(), kAvx512 | kAvx512Vnni | kAvx512Bf16 | kAvx512Vbmi | kAmxBf16},
+      {avx512bf16_kernels(), kAvx512 | kAvx512Vnni | kAvx512Vbmi | kAvx512Bf16 | kFastBf16},
       {avx512vbmi_kernels(), kAvx512 | kAvx512Vnni | kAvx512Vbmi},
       {avx512vnni_kernels(), kAvx512 | kAvx512Vnni},
       {avx2vnni_kernels(), kAvx2 | kAvxVnni},

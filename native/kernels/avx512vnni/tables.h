@@ -10,7 +10,7 @@ namespace gptoss {
 namespace {
 
 /// How far ahead of its loads each stream of a matrix-vector kernel prefetches: measured in bench/ladder/matvec.
-constexpr size_t kPrefetchBytes = 1024;
+constexpr size_t kPrefetchBytes = 2048;
 
 /// E2M1 value * 2 + 12 of each nibble: 0 .5 1 1.5 2 3 4 6 and their negatives.
 static inline __m512i kNibbleValues() {

@@ -92,6 +92,17 @@ static inline void mix_values(const float* p, size_t first, size_t last, const S
   }
 }
 
+/// Rescales what was summed before to a new running maximum, and adds to its sum.
+static inline void add_to_sum(float new_max, float total, size_t dims, float* max_seen, float* sum_seen, float* acc) {
+  if (new_max > *max_seen) {
+    const float factor = *max_seen > -INFINITY ? expf(*max_seen - new_max) : 0.0f;
+    *sum_seen *= factor;
+    for (size_t d = 0; d < dims; d += kLanes) store(acc + d, load(acc + d) * splat(factor));
+    *max_seen = new_max;
+  }
+  *sum_seen += total;
+}
+
 /// Turns scores into probabilities relative to the new running maximum, and rescales what was summed before.
 static inline void soften(float* scores, size_t slots, size_t dims, float* max_seen, float* sum_seen, float* acc) {
   F32 largest = splat(*max_seen);
@@ -107,13 +118,7 @@ static inline void soften(float* scores, size_t slots, size_t dims, float* max_s
     total += p;
     store(scores + i, p);
   }
-  if (new_max > *max_seen) {
-    const float factor = *max_seen > -INFINITY ? expf(*max_seen - new_max) : 0.0f;
-    *sum_seen *= factor;
-    for (size_t d = 0; d < dims; d += kLanes) store(acc + d, load(acc + d) * splat(factor));
-    *max_seen = new_max;
-  }
-  *sum_seen += sum(total);
+  add_to_sum(new_max, sum(total), dims, max_seen, sum_seen, acc);
 }
 
 /// Hides the slots of one group that lie outside [first, last), both relative to the group.

@@ -1,0 +1,19 @@
+// AVX-512 with dot products of bfloat16 pairs at the speed of multiply-adds: AMD's, from Zen 5 on surely. Intel's take
+// twice as long, where AMX is better anyway.
+
+#include "attention.h"
+
+namespace gptoss {
+
+Kernels avx512vbmi_kernels();
+
+Kernels avx512bf16_kernels() {
+  Kernels k = avx512vbmi_kernels();
+  k.name = "avx512bf16";
+  k.description = "AVX-512 with VNNI and VBMI, and BF16 for attention";
+  k.attend = attend_pairs;
+  k.attend_rounds = true;
+  return k;
+}
+
+}  // namespace gptoss
