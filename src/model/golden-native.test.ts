@@ -8,6 +8,7 @@ const flips = "where two experts are nearly equal, rounding chooses the other on
 forEachVariant((name, { best }) => {
   for (const dense of ["int8", "bf16"] as const) {
     const isRounded = dense === "int8";
+    const roundsDense = isRounded || name === "avx512bf16";
     modelConformance({
       name: `native, ${name}, dense weights in ${dense}`,
       create: () => createNativeBackend({ kernels: name, dense }),
@@ -18,8 +19,11 @@ forEachVariant((name, { best }) => {
           error: isRounded ? 0.15 : 0.08,
           reason: `${flips}: seen at 1 of 40 positions; elsewhere 0.02`,
         },
-        hidden: { error: 0.02, reason: rounding },
-        loss: { error: isRounded ? 2e-3 : 1e-3, reason: `${rounding}; a mean over the prompt` },
+        hidden:
+          name === "avx512bf16"
+            ? { error: 0.05, reason: `${rounding}, queries too, and ${flips}: seen 0.04 at 1 of 4 prompts` }
+            : { error: 0.02, reason: rounding },
+        loss: { error: roundsDense ? 2e-3 : 1e-3, reason: `${rounding}; a mean over the prompt` },
         paths: { error: 0.02, reason: `sums are formed in another order, and ${flips}` },
         ties: { error: 3e-3, reason: rounding },
       },

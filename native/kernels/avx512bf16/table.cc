@@ -2,6 +2,7 @@
 // twice as long, where AMX is better anyway.
 
 #include "attention.h"
+#include "bf16_gemm.h"
 
 namespace gptoss {
 
@@ -10,7 +11,8 @@ Kernels avx512vbmi_kernels();
 Kernels avx512bf16_kernels() {
   Kernels k = avx512vbmi_kernels();
   k.name = "avx512bf16";
-  k.description = "AVX-512 with VNNI and VBMI, and BF16 for attention";
+  k.description = "AVX-512 with VNNI, VBMI and BF16";
+  k.gemm_bf16 = kPairsGemmBf16;
   k.attend = attend_pairs;
   k.attend_rounds = true;
   return k;
