@@ -15,7 +15,7 @@ import {
   type TransferProgress,
 } from "../checkpoint/node/index.ts";
 import { modelPath } from "../library/node/index.ts";
-import { formatBytes, formatSeconds, interruptible, printNote, progressLine } from "./terminal.ts";
+import { describeTransfer, formatBytes, interruptible, printNote, progressLine } from "./terminal.ts";
 
 type Wishes = Pick<PlanOptions, "layout" | "file">;
 
@@ -51,7 +51,7 @@ async function planOf(name: string, wishes: Wishes, signal: AbortSignal): Promis
 async function fetchPlanned(plan: PullPlan, signal: AbortSignal): Promise<void> {
   const line = progressLine();
   try {
-    const onProgress = (progress: TransferProgress): void => line.update(describeProgress(progress));
+    const onProgress = (progress: TransferProgress): void => line.update(describeTransfer(progress));
     await pull(plan, { signal, onProgress, onTrouble: (message) => line.end(message) });
   } finally {
     line.end();
@@ -73,11 +73,6 @@ function describePlan(plan: PullPlan): string[] {
       ? ["that is more than there is: it will run, but read from the disk for every token"]
       : []),
   ];
-}
-
-function describeProgress({ bytes, totalBytes, bytesPerSecond, secondsLeft }: TransferProgress): string {
-  const share = Math.floor((100 * bytes) / totalBytes);
-  return `${formatBytes(bytes)} of ${formatBytes(totalBytes)} (${share} %), ${formatBytes(bytesPerSecond)}/s, ${formatSeconds(secondsLeft)} left`;
 }
 
 async function isAgreed(question: string): Promise<boolean> {

@@ -1,8 +1,9 @@
 import { Command, Option } from "commander";
 import { checkpointBytes, shapeNames } from "../../checkpoint/index.ts";
-import { readShape, synthesize, type WriteProgress } from "../../checkpoint/node/index.ts";
+import { readShape, synthesize } from "../../checkpoint/node/index.ts";
 import { wholeNumber } from "../options.ts";
 import { formatBytes, formatSeconds, interruptible, printNote, progressLine } from "../terminal.ts";
+import { writeProgress } from "../write-progress.ts";
 
 interface Options {
   readonly shape: string;
@@ -33,9 +34,8 @@ export const synthCommand = (): Command =>
       const line = progressLine();
       const start = performance.now();
       try {
-        const onProgress = (progress: WriteProgress): void => line.update(describe(progress));
         await interruptible((signal) =>
-          synthesize({ config, tokenizerJson, out, seed, layout, signal, onProgress }),
+          synthesize({ config, tokenizerJson, out, seed, layout, signal, ...writeProgress(line) }),
         );
       } finally {
         line.end();
@@ -43,8 +43,3 @@ export const synthCommand = (): Command =>
       const seconds = (performance.now() - start) / 1000;
       printNote(`wrote ${formatBytes(checkpointBytes(config))} to ${out} in ${formatSeconds(seconds)}`);
     });
-
-function describe({ bytes, totalBytes, bytesPerSecond, secondsLeft }: WriteProgress): string {
-  const share = Math.floor((100 * bytes) / totalBytes);
-  return `${formatBytes(bytes)} of ${formatBytes(totalBytes)} (${share} %), ${formatBytes(bytesPerSecond)}/s, ${formatSeconds(secondsLeft)} left`;
-}

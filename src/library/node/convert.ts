@@ -64,7 +64,7 @@ export interface RoundedTensor {
  * await convert({ model: "gpt-oss-20b", to: "gguf", dense: "q8_0", out: "gpt-oss-20b.gguf" });
  */
 export async function convert(options: ConvertOptions): Promise<Conversion> {
-  const { model, to, out, dense = "bf16", experts = "mxfp4", signal, onProgress, onPlan } = options;
+  const { model, to, out, dense = "bf16", experts = "mxfp4", onPlan } = options;
   refuseImpossible({ to, out, dense, experts });
   const roundings = new Map<string, Rounding>();
   const onRounding: OnRounding = (rounding) => {
@@ -83,7 +83,7 @@ export async function convert(options: ConvertOptions): Promise<Conversion> {
       totalBytes: files.reduce((sum, file) => sum + file.byteLength, 0),
     };
     onPlan?.(plan);
-    await writeFiles(to === "gguf" ? dirname(out) : out, files, { signal, onProgress });
+    await writeFiles(to === "gguf" ? dirname(out) : out, files, options);
     return { ...plan, rounded: summary([...roundings.values()]) };
   } finally {
     await checkpoint.close();

@@ -1,12 +1,13 @@
 // `pull`: a model from a hub into the cache that Python's tools share. Plans first (what, how much, is there room), then
 // fetches; every file gets its name only when it is whole, and the branch its name when all are.
 
-import { access, mkdir, rename, rm, stat, statfs, symlink, writeFile } from "node:fs/promises";
+import { mkdir, rename, rm, stat, symlink, writeFile } from "node:fs/promises";
 import { dirname, join, relative } from "node:path";
 import { GptOssError } from "../../../base/index.ts";
 import { cacheBytes } from "../../counts.ts";
 import { formatHubName, type HubName } from "../../names.ts";
 import { parseConfig } from "../../parse-config.ts";
+import { freeBytes, refuseFullDisk } from "../disk-room.ts";
 import { ioError } from "../io-error.ts";
 import { repositoryFolder } from "./cache.ts";
 import { chooseFiles, type FileWishes, type PullLayout } from "./choose-files.ts";
@@ -118,7 +119,7 @@ async function fetchMissing(plan: PullPlan, options: Parameters<typeof pull>[1] 
   await mkdir(blobs, { recursive: true });
   // Counted again: another pull may have ended while this one waited.
   const missing = await missingBytes(environment.cache, plan);
-  refuseFullDisk(blobs, { missing, free: await freeBytes(blobs) });
+  await refuseFullDisk(blobs, missing, "choose another disk with HF_HOME");
   const meter = createTransferMeter({ bytes: totalBytes - missing, totalBytes }, options.onProgress);
   // Small ones first: what is wrong with them is found before the hours.
   const queue = [...files].sort((a, b) => a.size - b.size);
@@ -213,28 +214,6 @@ async function missingBytes(
     bytes += size - (await partialBytes(blob, size));
   }
   return bytes;
-}
-
-async function freeBytes(folder: string): Promise<number> {
-  let existing = folder;
-  while (
-    !(await access(existing).then(
-      () => true,
-      () => false,
-    ))
-  )
-    existing = dirname(existing);
-  const { bavail, bsize } = await statfs(existing);
-  return bavail * bsize;
-}
-
-function refuseFullDisk(folder: string, { missing, free }: { missing: number; free: number }): void {
-  if (missing <= free) return;
-  const gigabytes = (bytes: number): string => `${(bytes / 1e9).toFixed(1)} GB`;
-  throw new GptOssError("checkpoint/disk-full", {
-    message: `${folder}: ${gigabytes(missing)} are to come, and the disk has ${gigabytes(free)} free`,
-    hint: "make room, or choose another disk with HF_HOME",
-  });
 }
 
 const mostConfigBytes = 2 ** 20;
