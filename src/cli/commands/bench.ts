@@ -4,10 +4,10 @@ import { readFileSync } from "node:fs";
 import { Command } from "commander";
 import { type Measurement, measure } from "../../library/index.ts";
 import { loadCliWeights } from "../model.ts";
-import { addWeightOptions, count, jsonOption, type WeightOptions, wholeNumber } from "../options.ts";
+import { addComputeOptions, type ComputeOptions, count, jsonOption, wholeNumber } from "../options.ts";
 import { formatBytes, interruptible, printJson, printLine, progressLine } from "../terminal.ts";
 
-interface Options extends WeightOptions {
+interface Options extends ComputeOptions {
   readonly prefill: number;
   readonly decode: number;
   readonly sequences: number;
@@ -26,7 +26,7 @@ interface Report extends Measurement {
 }
 
 export const benchCommand = (): Command =>
-  addWeightOptions(
+  addComputeOptions(
     new Command("bench")
       .summary("measure loading, prefill and decoding")
       .description(
@@ -45,7 +45,7 @@ export const benchCommand = (): Command =>
   });
 
 async function run(options: Options, signal: AbortSignal): Promise<Report> {
-  const { prefill, decode, sequences, position } = options;
+  const { prefill, decode, sequences, position, cache } = options;
   const loadStart = performance.now();
   const { model, close } = await loadCliWeights(options, signal);
   const loadSeconds = (performance.now() - loadStart) / 1000;
@@ -57,6 +57,7 @@ async function run(options: Options, signal: AbortSignal): Promise<Report> {
       decode,
       sequences,
       position,
+      ...(cache && { cache }),
       signal,
       onProgress: (phase, done, of) => line.update(`${phase} ${done} of ${of}`),
     });
@@ -94,6 +95,7 @@ function describe(report: Report): string[] {
     `load     ${loadSeconds.toFixed(2)} s`,
     `prefill  ${prefillTokensPerSecond.toFixed(1)} tokens/s (${prefillTokens} tokens; the first prompt ${first.toFixed(1)})`,
     `decode   ${report.decodeTokensPerSecond.toFixed(2)} tokens/s from position ${position}${side}`,
+    `cache    ${formatBytes(report.cacheBytes)} in ${report.cache}`,
     ...(residentBytes === null ? [] : [`memory   ${formatBytes(residentBytes)} beyond the mapped files`]),
   ];
 }

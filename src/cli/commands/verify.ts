@@ -2,16 +2,16 @@ import { Command } from "commander";
 import { GptOssError } from "../../base/index.ts";
 import { type Check, type VerifyProgress, verify } from "../../library/node/index.ts";
 import { weightOptions } from "../model.ts";
-import { addWeightOptions, jsonOption, type WeightOptions } from "../options.ts";
+import { addComputeOptions, type ComputeOptions, jsonOption } from "../options.ts";
 import { formatBytes, interruptible, printJson, printLine, printNote, progressLine } from "../terminal.ts";
 
-interface Options extends WeightOptions {
+interface Options extends ComputeOptions {
   readonly json?: true;
 }
 
 /** `gpt-oss verify`: is this installation whole, and does it compute what it should? */
 export const verifyCommand = (): Command =>
-  addWeightOptions(
+  addComputeOptions(
     new Command("verify")
       .summary("prove that a model is whole and computes what it should")
       .description(
@@ -40,7 +40,8 @@ async function run(options: Options, signal: AbortSignal): Promise<Check[]> {
   const onProgress = (progress: VerifyProgress): void => line.update(describeProgress(progress));
   const checks: Check[] = [];
   try {
-    for await (const check of verify(options.model, { ...weightOptions(options), signal, onProgress })) {
+    const how = { ...weightOptions(options), ...(options.cache && { cache: options.cache }) };
+    for await (const check of verify(options.model, { ...how, signal, onProgress })) {
       line.end();
       checks.push(check);
       if (!options.json) printLine(`${check.name.padEnd(12)}${check.status.padEnd(9)}${check.detail}`);
