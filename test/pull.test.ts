@@ -135,6 +135,12 @@ describe("pull", () => {
     const { code, stderr } = await pullUntil(600_000, "SIGINT");
     expect(code).toBe(130);
     expect(stderr).not.toMatch(/error/);
+    expect(stderr).toMatch(/\nstopped; what came is kept/);
+    const listed = await gptOss(["models"]);
+    expect(listed.stdout).toMatch(/\nopenai\/gpt-oss-20b +[\d.]+ [kM]B +not usable +\//);
+    expect(listed.stderr).toBe(
+      "openai/gpt-oss-20b: unfinished: gpt-oss pull openai/gpt-oss-20b fetches the rest\n",
+    );
     expect(partialBytes()).toBeGreaterThanOrEqual(600_000);
     expect(readdirSync(join(home, "hub/.locks/models--openai--gpt-oss-20b"))).toEqual([]);
   });

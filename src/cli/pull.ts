@@ -53,6 +53,9 @@ async function fetchPlanned(plan: PullPlan, signal: AbortSignal): Promise<void> 
   try {
     const onProgress = (progress: TransferProgress): void => line.update(describeTransfer(progress));
     await pull(plan, { signal, onProgress, onTrouble: (message) => line.end(message) });
+  } catch (error) {
+    if (signal.aborted) line.end("stopped; what came is kept, and the next pull continues there");
+    throw error;
   } finally {
     line.end();
   }
