@@ -25,5 +25,6 @@ export async function refuseFullDisk(folder: string, neededBytes: number, otherw
   });
 }
 
-const inUnits = (bytes: number): string =>
+/** For messages. */
+export const inUnits = (bytes: number): string =>
   bytes < 1e8 ? `${(bytes / 1e6).toFixed(1)} MB` : `${(bytes / 1e9).toFixed(1)} GB`;

@@ -7,7 +7,7 @@ import { GptOssError } from "../../../base/index.ts";
 import { cacheBytes } from "../../counts.ts";
 import { formatHubName, type HubName } from "../../names.ts";
 import { parseConfig } from "../../parse-config.ts";
-import { freeBytes, refuseFullDisk } from "../disk-room.ts";
+import { freeBytes, inUnits, refuseFullDisk } from "../disk-room.ts";
 import { ioError } from "../io-error.ts";
 import { repositoryFolder } from "./cache.ts";
 import { chooseFiles, type FileWishes, type PullLayout } from "./choose-files.ts";
@@ -17,11 +17,12 @@ import { fetchText, type HubFile, listRepository } from "./listing.ts";
 import { withLock } from "./lock.ts";
 import { type Patience, type RetryOptions, retrying, usualPatience } from "./patience.ts";
 import { createHubRequest, type HubRequest } from "./request.ts";
+import { removeStalePartials } from "./stale-partials.ts";
 import { createTransferMeter, type TransferProgress } from "./transfer-meter.ts";
 
 export interface PullOptions {
   readonly signal?: AbortSignal | undefined;
-  /** What failed and is tried again, for people. */
+  /** What failed and is tried again, or was waited for or tidied up; for people. */
   readonly onTrouble?: ((message: string) => void) | undefined;
 }
 
@@ -117,6 +118,8 @@ async function fetchMissing(plan: PullPlan, options: Parameters<typeof pull>[1] 
   const { name, files, totalBytes, environment } = plan;
   const { blobs, refs } = repositoryFolder(environment.cache, name.repository);
   await mkdir(blobs, { recursive: true });
+  const freed = await removeStalePartials(blobs, new Set(files.map(({ hash }) => hash.hex)));
+  if (freed > 0) options.onTrouble?.(`removed ${inUnits(freed)} of unfinished files that nobody continued`);
   // Counted again: another pull may have ended while this one waited.
   const missing = await missingBytes(environment.cache, plan);
   await refuseFullDisk(blobs, missing, "choose another disk with HF_HOME");
