@@ -14,12 +14,15 @@ import {
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, afterEach, beforeEach, describe, expect, test } from "vitest";
-import { type LocalHub, type LocalHubOptions, startLocalHub } from "../src/checkpoint/testing/local-hub.ts";
+import {
+  filesIn,
+  type LocalHub,
+  type LocalHubOptions,
+  startLocalHub,
+} from "../src/checkpoint/testing/local-hub.ts";
 
 const micro = "models/micro";
-const files = new Map<string, Uint8Array>(
-  readdirSync(micro).map((file) => [file, readFileSync(join(micro, file))]),
-);
+const files = filesIn(micro);
 const root = mkdtempSync(join(tmpdir(), "gpt-oss-pull-cli-"));
 afterAll(() => rmSync(root, { recursive: true, force: true }));
 
