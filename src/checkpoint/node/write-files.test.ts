@@ -182,6 +182,7 @@ test("a disk that fills up meanwhile, and a folder that cannot be made, have the
 
 test("a shape is a published name, a config.json or the folder of one", async () => {
   expect((await readShape("gpt-oss-120b")).config.experts).toBe(128);
+  expect(await readShape("20b")).toEqual(await readShape("gpt-oss-20b"));
   const [micro, same] = [await readShape("models/micro"), await readShape("models/micro/config.json")];
   expect(micro).toEqual(same);
   expect(micro.config.stopTokens).toEqual([2050, 2049, 2056]);

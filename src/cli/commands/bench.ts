@@ -11,7 +11,7 @@ interface Options extends ComputeOptions {
   readonly prefill: number;
   readonly decode: number;
   readonly sequences: number;
-  readonly position: number;
+  readonly position?: number;
   readonly json?: true;
 }
 
@@ -30,13 +30,13 @@ export const benchCommand = (): Command =>
     new Command("bench")
       .summary("measure loading, prefill and decoding")
       .description(
-        "Measures loading, prefill of a prompt, and decoding after it. Close other programs first: they take part of\n" +
+        "Measures loading, prefill of a prompt, and decoding after it. Close other programs first: they take part of " +
           "every figure. Loading is only as fast as the disk unless the files were read before.",
       )
       .option("--prefill <n>", "tokens of the prompt", count, 512)
       .option("--decode <n>", "tokens to decode", count, 32)
       .option("--sequences <n>", "sequences that decode side by side", count, 1)
-      .option("--position <n>", "decode from this position on (default: after the prompt)", wholeNumber, 0)
+      .option("--position <n>", "decode from this position on (default: after the prompt)", wholeNumber)
       .addOption(jsonOption("the figures")),
   ).action(async (options: Options) => {
     const report = await interruptible((signal) => run(options, signal));
@@ -56,7 +56,7 @@ async function run(options: Options, signal: AbortSignal): Promise<Report> {
       prefill,
       decode,
       sequences,
-      position,
+      ...(position !== undefined && { position }),
       ...(cache && { cache }),
       signal,
       onProgress: (phase, done, of) => line.update(`${phase} ${done} of ${of}`),

@@ -34,7 +34,7 @@ export const convertCommand = (): Command =>
   new Command("convert")
     .summary("write a model in another layout: Hugging Face, original, or GGUF")
     .description(
-      "Writes a model in another layout. MXFP4 experts and BF16 weights keep every bit, there and back again; what is\n" +
+      "Writes a model in another layout. MXFP4 experts and BF16 weights keep every bit, there and back again; what is " +
         "rounded is measured and said. It streams in little memory and overwrites nothing; Ctrl-C leaves nothing behind.",
     )
     .addOption(modelOption())

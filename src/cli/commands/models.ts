@@ -9,7 +9,7 @@ export const modelsCommand = (): Command =>
   new Command("models")
     .summary("the models on this machine, by the names that --model takes")
     .description(
-      "Lists the embedded model, those in the cache of Hugging Face's tools, and those in Ollama's store. Checkpoints in\n" +
+      "Lists the embedded model, those in the cache of Hugging Face's tools, and those in Ollama's store. Checkpoints in " +
         "other folders are not listed; --model takes their path.",
     )
     .addOption(jsonOption("the list"))

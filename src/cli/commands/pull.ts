@@ -15,8 +15,8 @@ export const pullCommand = (): Command =>
   new Command("pull")
     .summary("download a model from Hugging Face")
     .description(
-      "Downloads a model into the cache that Python's tools share, and prints its folder. It says first how much disk\n" +
-        "and memory are needed. Interrupted, it continues the next time. HF_HOME, HF_HUB_CACHE, HF_ENDPOINT, HF_TOKEN and\n" +
+      "Downloads a model into the cache that Python's tools share, and prints its folder. It says first how much disk " +
+        "and memory are needed. Interrupted, it continues the next time. HF_HOME, HF_HUB_CACHE, HF_ENDPOINT, HF_TOKEN and " +
         "HF_HUB_OFFLINE mean what they mean to those tools. All other commands work without a network.",
     )
     .argument("<model>", "20b, 120b, or org/name, with @revision if need be")

@@ -1,5 +1,5 @@
 import { Command, Option } from "commander";
-import { checkpointBytes, shapeNames } from "../../checkpoint/index.ts";
+import { checkpointBytes } from "../../checkpoint/index.ts";
 import { readShape, synthesize } from "../../checkpoint/node/index.ts";
 import { wholeNumber } from "../options.ts";
 import { formatBytes, formatSeconds, interruptible, printNote, progressLine } from "../terminal.ts";
@@ -17,10 +17,10 @@ export const synthCommand = (): Command =>
   new Command("synth")
     .summary("write a checkpoint of any shape with random weights")
     .description(
-      "Writes a checkpoint with seeded random weights, for trying out speed and memory without a download. It streams\n" +
+      "Writes a checkpoint with seeded random weights, for trying out speed and memory without a download. It streams " +
         "to disk in little memory; Ctrl-C leaves nothing behind.",
     )
-    .requiredOption("--shape <shape>", `${shapeNames.join(", ")}, a config.json, or a folder with one`)
+    .requiredOption("--shape <shape>", "20b, 120b, a config.json, or a folder with one")
     .requiredOption("--out <dir>", "folder to write to, made if needed")
     .option("--seed <n>", "same seed, same weights", wholeNumber, 0)
     .addOption(

@@ -15,8 +15,8 @@ export const verifyCommand = (): Command =>
     new Command("verify")
       .summary("prove that a model is whole and computes what it should")
       .description(
-        "Checks a model's files, tensors, tokenizer and harmony, the backends against the reference on some layers, and\n" +
-          "the cache, and gives its perplexity on a short text. Runs a model of any size in the memory of one layer. The\n" +
+        "Checks a model's files, tensors, tokenizer and harmony, the backends against the reference on some layers, and " +
+          "the cache, and gives its perplexity on a short text. Runs a model of any size in the memory of one layer. The " +
           "exit code is 1 when a check failed. Needs no network.",
       )
       .addOption(jsonOption("every check with its figures")),
