@@ -200,5 +200,11 @@ describe("verify", () => {
       status: "failed",
       figures: { wrong: ["model-00001-of-00002.safetensors"] },
     });
+    // It has its size, so that only reading it shows what is wrong.
+    expect((await gptOss(["pull", "20b"])).stderr).toMatch(/in 6 files, all here\n/);
+    expect(stderr).toMatch(/gpt-oss pull --check fetches damaged files of the hub again/);
+    const repaired = await gptOss(["pull", "20b", "--check"]);
+    expect(repaired.stderr).toMatch(/damaged, and fetched again: model-00001-of-00002.safetensors\n/);
+    expectRight(path.trim());
   });
 });

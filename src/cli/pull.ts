@@ -17,7 +17,7 @@ import {
 import { modelPath } from "../library/node/index.ts";
 import { describeTransfer, formatBytes, interruptible, printNote, progressLine } from "./terminal.ts";
 
-type Wishes = Pick<PlanOptions, "layout" | "file">;
+type Wishes = Pick<PlanOptions, "layout" | "file" | "check">;
 
 /** Plans, tells, fetches. */
 export async function pullWithProgress(name: string, wishes: Wishes): Promise<PullPlan> {
@@ -45,6 +45,7 @@ export async function offerToPull(name: string | undefined): Promise<void> {
 }
 
 async function planOf(name: string, wishes: Wishes, signal: AbortSignal): Promise<PullPlan> {
+  if (wishes.check) printNote("reading what is here");
   return planPull(hubNameOf(name), { ...wishes, signal, onTrouble: printNote });
 }
 
@@ -62,9 +63,11 @@ async function fetchPlanned(plan: PullPlan, signal: AbortSignal): Promise<void> 
 }
 
 function describePlan(plan: PullPlan): string[] {
-  const { name, commit, files, totalBytes, missingBytes, freeBytes, memoryBytes } = plan;
-  const share =
-    missingBytes === totalBytes ? "" : `, of which ${formatBytes(missingBytes)} are still to come`;
+  const { name, commit, files, totalBytes, missingBytes, freeBytes, memoryBytes, damaged } = plan;
+  const isDamaged = ({ hash }: (typeof files)[number]): boolean => damaged.includes(hash.hex);
+  const damagedNames = files.filter(isDamaged).map(({ path }) => path);
+  const some = missingBytes === 0 ? "all here" : `of which ${formatBytes(missingBytes)} are still to come`;
+  const share = missingBytes === totalBytes ? "" : `, ${some}`;
   const context =
     plan.layout === "gguf" ? "" : ` with ${plannedContextTokens.toLocaleString("en")} tokens of context`;
   const isTooLarge = memoryBytes > totalmem();
@@ -72,6 +75,7 @@ function describePlan(plan: PullPlan): string[] {
     `${formatHubName(name)}, commit ${commit.slice(0, 7)}: ${formatBytes(totalBytes)} in ${files.length} files${share}`,
     `disk: ${formatBytes(missingBytes)} needed, ${formatBytes(freeBytes)} free in ${plan.environment.cache}`,
     `memory: about ${formatBytes(memoryBytes)} to run it${context}, this machine has ${formatBytes(totalmem())}`,
+    ...(damagedNames.length === 0 ? [] : [`damaged, and fetched again: ${damagedNames.join(", ")}`]),
     ...(isTooLarge
       ? ["that is more than there is: it will run, but read from the disk for every token"]
       : []),

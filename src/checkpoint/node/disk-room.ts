@@ -1,7 +1,7 @@
 // Whether a disk has the room, asked before anything is written.
 
 import { access, statfs } from "node:fs/promises";
-import { dirname } from "node:path";
+import { dirname, resolve } from "node:path";
 import { GptOssError } from "../../base/index.ts";
 
 /** Of the disk that holds `folder`, or will hold it. */
@@ -20,7 +20,7 @@ export async function refuseFullDisk(folder: string, neededBytes: number, otherw
   const free = await freeBytes(folder);
   if (neededBytes <= free) return;
   throw new GptOssError("checkpoint/disk-full", {
-    message: `${folder}: needs ${inUnits(neededBytes)}, and the disk has ${inUnits(free)} free`,
+    message: `${resolve(folder)}: needs ${inUnits(neededBytes)}, and the disk has ${inUnits(free)} free`,
     hint: `make room, or ${otherwise}`,
   });
 }

@@ -7,6 +7,7 @@ import { printJson, printLine } from "../terminal.ts";
 interface Options {
   readonly layout?: PullLayout;
   readonly file?: string;
+  readonly check?: true;
   readonly json?: true;
 }
 
@@ -27,10 +28,11 @@ export const pullCommand = (): Command =>
       ).choices(["huggingface", "original", "gguf"]),
     )
     .option("--file <path>", "of a repository with several GGUF models, this one")
+    .option("--check", "read what is here, too, and fetch again what is damaged")
     .addOption(jsonOption("what was downloaded, and where it lies,"))
     .action(async (name: string, options: Options) => {
-      const { json, layout, file } = options;
-      const plan = await pullWithProgress(name, { layout, file });
+      const { json, ...wishes } = options;
+      const plan = await pullWithProgress(name, wishes);
       if (!json) return printLine(plan.path);
       const { repository, revision = "main" } = plan.name;
       const files = plan.files.map(({ path, size, hash }) => ({ path, bytes: size, [hash.kind]: hash.hex }));

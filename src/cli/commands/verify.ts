@@ -31,7 +31,9 @@ export const verifyCommand = (): Command =>
     if (failed.length > 0)
       throw new GptOssError("library/not-verified", {
         message: `the model did not pass: ${failed.join(", ")}`,
-        hint: "pull it again, or see docs/models.md for what each check means",
+        hint: failed.includes("files")
+          ? "gpt-oss pull --check fetches damaged files of the hub again; docs/models.md says what each check means"
+          : "docs/models.md says what each check means",
       });
   });
 

@@ -69,6 +69,6 @@ function oneGguf(repository: string, all: readonly HubFile[], file: string | und
   const names = [...groups.keys()].map((name) => quote(name)).join(", ");
   throw new GptOssError(file === undefined ? "checkpoint/ambiguous-name" : "checkpoint/hub-not-found", {
     message: `${repository} has ${file === undefined ? `${groups.size} GGUF models` : `no file ${quote(file)}`}`,
-    hint: `choose with --file: ${names || "it has no GGUF files"}`,
+    hint: names ? `choose with --file: ${names}` : "it has no GGUF files at all",
   });
 }

@@ -11,7 +11,7 @@ import { freeBytes, inUnits, refuseFullDisk } from "../disk-room.ts";
 import { ioError } from "../io-error.ts";
 import { repositoryFolder } from "./cache.ts";
 import { chooseFiles, type FileWishes, type PullLayout } from "./choose-files.ts";
-import { downloadBlob, partialBytes, partialPath } from "./download-blob.ts";
+import { downloadBlob, hashOfFile, partialBytes, partialPath } from "./download-blob.ts";
 import { type HubEnvironment, hubEnvironment, readToken } from "./environment.ts";
 import { fetchText, type HubFile, listRepository } from "./listing.ts";
 import { withLock } from "./lock.ts";
@@ -30,6 +30,8 @@ export interface PlanOptions extends FileWishes, PullOptions {
   /** Default: that of the process. */
   readonly environment?: HubEnvironment;
   readonly patience?: Partial<Patience>;
+  /** Read what is here, and fetch again what has not its hash. Default: what has its size is taken for whole. */
+  readonly check?: boolean | undefined;
 }
 
 /** What a pull will do. Nothing was written yet. */
@@ -39,6 +41,8 @@ export interface PullPlan {
   readonly layout: PullLayout;
   readonly files: readonly HubFile[];
   readonly totalBytes: number;
+  /** Of files that are here and are not what was published: hashes. They are fetched again. */
+  readonly damaged: readonly string[];
   /** Still to be fetched. */
   readonly missingBytes: number;
   /** On the disk that holds the cache. */
@@ -72,11 +76,12 @@ export async function planPull(name: HubName, options: PlanOptions = {}): Promis
   const { commit, files: all } = await listRepository(request, name, retry);
   const { layout, files, weightBytes } = chooseFiles(name.repository, all, options);
   const folder = repositoryFolder(environment.cache, name.repository);
-  const plan = { name, commit, layout, files, patience, environment, request };
+  const damaged = options.check ? await damagedBlobs(folder.blobs, files, signal) : [];
+  const plan = { name, commit, layout, files, damaged, patience, environment, request };
   return {
     ...plan,
     totalBytes: files.reduce((sum, { size }) => sum + size, 0),
-    missingBytes: await missingBytes(environment.cache, { name, commit, files }),
+    missingBytes: await missingBytes(environment.cache, plan),
     freeBytes: await freeBytes(environment.cache),
     memoryBytes: weightBytes + (await contextBytes(plan, retry)),
     path: join(folder.snapshots, commit),
@@ -118,6 +123,7 @@ async function fetchMissing(plan: PullPlan, options: Parameters<typeof pull>[1] 
   const { name, files, totalBytes, environment } = plan;
   const { blobs, refs } = repositoryFolder(environment.cache, name.repository);
   await mkdir(blobs, { recursive: true });
+  for (const hex of plan.damaged) await rm(join(blobs, hex), { force: true });
   const freed = await removeStalePartials(blobs, new Set(files.map(({ hash }) => hash.hex)));
   if (freed > 0) options.onTrouble?.(`removed ${inUnits(freed)} of unfinished files that nobody continued`);
   // Counted again: another pull may have ended while this one waited.
@@ -205,15 +211,31 @@ async function isWhole(path: string, size: number): Promise<boolean> {
   }
 }
 
+/** Whole by their size, and not by their hash. */
+async function damagedBlobs(
+  blobs: string,
+  files: readonly HubFile[],
+  signal: AbortSignal | undefined,
+): Promise<string[]> {
+  const damaged: string[] = [];
+  for (const { size, hash } of files) {
+    const blob = join(blobs, hash.hex);
+    if (!(await isWhole(blob, size))) continue;
+    if ((await hashOfFile(blob, hash.kind, { signal })) !== hash.hex) damaged.push(hash.hex);
+  }
+  return damaged;
+}
+
 async function missingBytes(
   cache: string,
-  { name, commit, files }: Pick<PullPlan, "name" | "commit" | "files">,
+  { name, commit, files, damaged }: Pick<PullPlan, "name" | "commit" | "files" | "damaged">,
 ): Promise<number> {
   const { blobs, snapshots } = repositoryFolder(cache, name.repository);
   let bytes = 0;
   for (const { path, size, hash } of files) {
     const blob = join(blobs, hash.hex);
-    if ((await isWhole(blob, size)) || (await isWhole(join(snapshots, commit, path), size))) continue;
+    const isHere = (await isWhole(blob, size)) || (await isWhole(join(snapshots, commit, path), size));
+    if (isHere && !damaged.includes(hash.hex)) continue;
     bytes += size - (await partialBytes(blob, size));
   }
   return bytes;
