@@ -2,7 +2,8 @@ import { defineConfig } from "vitest/config";
 
 /** These run what is built and packed, not the sources. */
 const endToEnd = [
-  "test/{cli,clients-docs,examples,package,pull,serve,server-faults,server-load,server-shared,terminal,thread}.test.ts",
+  "test/cli/*.test.ts",
+  "test/{clients-docs,examples,package,pull,serve,server-faults,server-load,server-shared,terminal,thread}.test.ts",
 ];
 
 export default defineConfig({

@@ -14,12 +14,15 @@ import {
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, afterEach, beforeEach, describe, expect, test } from "vitest";
-import { type LocalHub, type LocalHubOptions, startLocalHub } from "../src/checkpoint/testing/local-hub.ts";
+import {
+  filesIn,
+  type LocalHub,
+  type LocalHubOptions,
+  startLocalHub,
+} from "../src/checkpoint/testing/local-hub.ts";
 
 const micro = "models/micro";
-const files = new Map<string, Uint8Array>(
-  readdirSync(micro).map((file) => [file, readFileSync(join(micro, file))]),
-);
+const files = filesIn(micro);
 const root = mkdtempSync(join(tmpdir(), "gpt-oss-pull-cli-"));
 afterAll(() => rmSync(root, { recursive: true, force: true }));
 
@@ -135,6 +138,12 @@ describe("pull", () => {
     const { code, stderr } = await pullUntil(600_000, "SIGINT");
     expect(code).toBe(130);
     expect(stderr).not.toMatch(/error/);
+    expect(stderr).toMatch(/\nstopped; what came is kept/);
+    const listed = await gptOss(["models"]);
+    expect(listed.stdout).toMatch(/\nopenai\/gpt-oss-20b +[\d.]+ [kM]B +not usable +\//);
+    expect(listed.stderr).toBe(
+      "openai/gpt-oss-20b: unfinished: gpt-oss pull openai/gpt-oss-20b fetches the rest\n",
+    );
     expect(partialBytes()).toBeGreaterThanOrEqual(600_000);
     expect(readdirSync(join(home, "hub/.locks/models--openai--gpt-oss-20b"))).toEqual([]);
   });
@@ -191,5 +200,11 @@ describe("verify", () => {
       status: "failed",
       figures: { wrong: ["model-00001-of-00002.safetensors"] },
     });
+    // It has its size, so that only reading it shows what is wrong.
+    expect((await gptOss(["pull", "20b"])).stderr).toMatch(/in 6 files, all here\n/);
+    expect(stderr).toMatch(/gpt-oss pull --check fetches damaged files of the hub again/);
+    const repaired = await gptOss(["pull", "20b", "--check"]);
+    expect(repaired.stderr).toMatch(/damaged, and fetched again: model-00001-of-00002.safetensors\n/);
+    expectRight(path.trim());
   });
 });

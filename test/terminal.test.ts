@@ -1,11 +1,11 @@
 // Chat at a terminal, as a person sits before it: `script` gives the program a pseudo-terminal.
 
 import { type ChildProcessWithoutNullStreams, spawn, spawnSync } from "node:child_process";
-import { mkdtempSync, readdirSync, readFileSync, rmSync } from "node:fs";
+import { mkdtempSync, readdirSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, describe, expect, test } from "vitest";
-import { startLocalHub } from "../src/checkpoint/testing/local-hub.ts";
+import { filesIn, startLocalHub } from "../src/checkpoint/testing/local-hub.ts";
 
 const ctrlC = "\u0003";
 const ctrlD = "\u0004";
@@ -101,10 +101,7 @@ describe.skipIf(!hasScript)(`chat at a terminal${hasScript ? "" : ` (skipped: ${
   });
 
   describe("a model that is not here is offered", () => {
-    const micro = "models/micro";
-    const files = new Map(
-      readdirSync(micro).map((file): [string, Uint8Array] => [file, readFileSync(join(micro, file))]),
-    );
+    const files = filesIn("models/micro");
     const ask = async (work: (terminal: Terminal, home: string) => Promise<void>): Promise<void> => {
       const hub = await startLocalHub(files);
       const home = mkdtempSync(join(tmpdir(), "gpt-oss-terminal-"));

@@ -1,6 +1,7 @@
 // A checkpoint: named tensors and a config, whatever files they came from.
 
 import type { TensorView } from "../base/index.ts";
+import type { Companion } from "./companions.ts";
 import type { ModelConfig } from "./config.ts";
 import type { GgufVocabulary } from "./gguf/vocabulary.ts";
 
@@ -26,5 +27,7 @@ export interface Checkpoint {
   readonly tokenizerJson: string | undefined;
   /** The token lists of a GGUF file, which it has in place of a `tokenizer.json`. Decoded when first asked for. */
   readonly vocabulary?: GgufVocabulary | undefined;
+  /** What others need beside the weights: read when asked for, because nothing here runs on it. */
+  companions(): Promise<readonly Companion[]>;
   close(): Promise<void>;
 }

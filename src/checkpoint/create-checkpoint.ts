@@ -1,6 +1,7 @@
 import { GptOssError } from "../base/index.ts";
 import { bindTensors, layoutOf } from "./bind.ts";
 import type { Checkpoint } from "./checkpoint.ts";
+import type { Companion } from "./companions.ts";
 import type { JsonFile } from "./json.ts";
 import type { OnRounding } from "./numbers/rounding.ts";
 import { parseConfig } from "./parse-config.ts";
@@ -16,6 +17,8 @@ export interface CheckpointParts extends CollectedTensors {
   readonly tokenizer: JsonFile | undefined;
   /** Told when experts that are not MXFP4 are rounded to it. */
   readonly onRounding?: OnRounding | undefined;
+  /** Default: none. */
+  companions?(): Promise<readonly Companion[]>;
   close(): Promise<void>;
 }
 
@@ -37,6 +40,7 @@ export function createCheckpoint(parts: CheckpointParts): Checkpoint {
         message: `${parts.path}: a model of this shape has no tensor ${quote(name)}`,
       });
     },
+    companions: parts.companions ?? (async () => []),
     close: parts.close,
   };
 }

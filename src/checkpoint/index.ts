@@ -1,6 +1,7 @@
 export { type ByteSource, bytesSource } from "./byte-source.ts";
 export type { Checkpoint, Layout, SafetensorsLayout } from "./checkpoint.ts";
 export { type CheckpointFilesOptions, checkpointFiles } from "./checkpoint-files.ts";
+export { type Companion, chatTemplateOf } from "./companions.ts";
 export type { ModelConfig, RopeConfig } from "./config.ts";
 export { type ConvertedFilesOptions, convertedFiles } from "./convert/converted-files.ts";
 export { type DenseFormat, type ToGgufOptions, toGguf } from "./convert/to-gguf.ts";

@@ -19,7 +19,7 @@ import {
 } from "../library/node/index.ts";
 import type { LoadProgress } from "../model/index.ts";
 import { o200kHarmony, type Tokenizer } from "../tokenizer/index.ts";
-import type { ModelOptions, WeightOptions } from "./options.ts";
+import type { ComputeOptions, ModelOptions } from "./options.ts";
 import { formatBytes, printNote, progressLine } from "./terminal.ts";
 
 /** For commands that run no model: gpt-oss's own tokenizer, unless a checkpoint is given. */
@@ -34,7 +34,7 @@ export async function cliTokenizer(model: string | undefined): Promise<Tokenizer
 }
 
 /** For commands that compute but do not generate. */
-export const loadCliWeights = (options: WeightOptions, signal: AbortSignal): Promise<LoadedWeights> =>
+export const loadCliWeights = (options: ComputeOptions, signal: AbortSignal): Promise<LoadedWeights> =>
   withProgress((progress) => loadWeights(options.model, { ...weightOptions(options), ...progress, signal }));
 
 /** For conversations. Commands that answer once and end start sooner with `thread: "same"`. */
@@ -45,8 +45,7 @@ export const loadCli = (
 ): Promise<LoadedGptOss> =>
   withProgress((progress) => load({ ...modelOptions(options), ...progress, ...more, signal }));
 
-/** What runs, before the first answer: surprises about context and memory are worse later. */
-/** `name` as it was asked for. */
+/** What runs, before the first answer: surprises about context and memory are worse later. `name` as it was asked for. */
 export function announce(info: ModelInfo, name: string | undefined): void {
   printNote(`${info.isEmbedded ? embeddedAnnouncement : describeRun(info, name)}\n`);
 }
@@ -93,7 +92,7 @@ function modelOptions(options: ModelOptions): LoadOptions {
   };
 }
 
-export function weightOptions({ backend, threads, dense }: WeightOptions): LoadWeightsOptions {
+export function weightOptions({ backend, threads, dense }: ComputeOptions): LoadWeightsOptions {
   return {
     ...(backend !== undefined && { backend }),
     ...(threads !== undefined && { threads }),

@@ -2,33 +2,25 @@
 
 import { type Command, InvalidArgumentError, Option } from "commander";
 import { type Effort, efforts } from "../agent/index.ts";
+import type { KvStorage } from "../backend/index.ts";
 import type { SamplingOptions } from "../engine/index.ts";
 import type { RespondOptions } from "../library/index.ts";
 import { type BackendName, backendNames } from "../library/node/index.ts";
 import { isDebugging } from "./report.ts";
 
-export interface WeightOptions {
+export interface ComputeOptions {
   readonly model?: string;
   readonly backend?: BackendName;
   readonly threads?: number;
   readonly dense?: "int8" | "bf16";
+  readonly cache?: KvStorage;
 }
 
-export interface ModelOptions extends WeightOptions {
+export interface ModelOptions extends ComputeOptions {
   readonly context?: number;
-  readonly cache?: "bf16" | "int8";
 }
 
-export interface SamplingFlags {
-  readonly temperature?: number;
-  readonly topP?: number;
-  readonly topK?: number;
-  readonly minP?: number;
-  readonly repetitionPenalty?: number;
-  readonly frequencyPenalty?: number;
-  readonly presencePenalty?: number;
-  readonly seed?: number;
-}
+export type SamplingFlags = Omit<SamplingOptions, "logitBias">;
 
 export const modelOption = (): Option =>
   new Option(
@@ -50,7 +42,7 @@ export const tokenIdsHelp =
 export const modelTokenIdsHelp = `${tokenIdsHelp}. Of this model: \`tokenize\` and \`render\` need the same --model`;
 
 /** For commands that compute. */
-export function addWeightOptions(command: Command): Command {
+export function addComputeOptions(command: Command): Command {
   return command
     .addOption(modelOption())
     .addOption(
@@ -65,16 +57,6 @@ export function addWeightOptions(command: Command): Command {
         "--dense <form>",
         "how the native backend holds dense weights: int8, or bf16 as in the file, which decodes slower (default: int8)",
       ).choices(["int8", "bf16"]),
-    );
-}
-
-/** For commands that generate. */
-export function addModelOptions(command: Command): Command {
-  return addWeightOptions(command)
-    .option(
-      "--context <tokens>",
-      "room for prompt and answer together (default: what the model can, as far as memory allows)",
-      count,
     )
     .addOption(
       new Option(
@@ -82,6 +64,15 @@ export function addModelOptions(command: Command): Command {
         "how keys and values are held: bf16, or int8, rounded, for about twice the context in the same memory (default: bf16)",
       ).choices(["bf16", "int8"]),
     );
+}
+
+/** For commands that generate. */
+export function addModelOptions(command: Command): Command {
+  return addComputeOptions(command).option(
+    "--context <tokens>",
+    "room for prompt and answer together (default: what the model can, as far as memory allows)",
+    count,
+  );
 }
 
 /** The engine's own limits (src/engine/request.ts), refused here as wrong usage before a model is loaded. */

@@ -15,9 +15,9 @@ import {
   type TransferProgress,
 } from "../checkpoint/node/index.ts";
 import { modelPath } from "../library/node/index.ts";
-import { formatBytes, formatSeconds, interruptible, printNote, progressLine } from "./terminal.ts";
+import { describeTransfer, formatBytes, interruptible, printNote, progressLine } from "./terminal.ts";
 
-type Wishes = Pick<PlanOptions, "layout" | "file">;
+type Wishes = Pick<PlanOptions, "layout" | "file" | "check">;
 
 /** Plans, tells, fetches. */
 export async function pullWithProgress(name: string, wishes: Wishes): Promise<PullPlan> {
@@ -45,23 +45,29 @@ export async function offerToPull(name: string | undefined): Promise<void> {
 }
 
 async function planOf(name: string, wishes: Wishes, signal: AbortSignal): Promise<PullPlan> {
+  if (wishes.check) printNote("reading what is here");
   return planPull(hubNameOf(name), { ...wishes, signal, onTrouble: printNote });
 }
 
 async function fetchPlanned(plan: PullPlan, signal: AbortSignal): Promise<void> {
   const line = progressLine();
   try {
-    const onProgress = (progress: TransferProgress): void => line.update(describeProgress(progress));
+    const onProgress = (progress: TransferProgress): void => line.update(describeTransfer(progress));
     await pull(plan, { signal, onProgress, onTrouble: (message) => line.end(message) });
+  } catch (error) {
+    if (signal.aborted) line.end("stopped; what came is kept, and the next pull continues there");
+    throw error;
   } finally {
     line.end();
   }
 }
 
 function describePlan(plan: PullPlan): string[] {
-  const { name, commit, files, totalBytes, missingBytes, freeBytes, memoryBytes } = plan;
-  const share =
-    missingBytes === totalBytes ? "" : `, of which ${formatBytes(missingBytes)} are still to come`;
+  const { name, commit, files, totalBytes, missingBytes, freeBytes, memoryBytes, damaged } = plan;
+  const isDamaged = ({ hash }: (typeof files)[number]): boolean => damaged.includes(hash.hex);
+  const damagedNames = files.filter(isDamaged).map(({ path }) => path);
+  const some = missingBytes === 0 ? "all here" : `of which ${formatBytes(missingBytes)} are still to come`;
+  const share = missingBytes === totalBytes ? "" : `, ${some}`;
   const context =
     plan.layout === "gguf" ? "" : ` with ${plannedContextTokens.toLocaleString("en")} tokens of context`;
   const isTooLarge = memoryBytes > totalmem();
@@ -69,15 +75,11 @@ function describePlan(plan: PullPlan): string[] {
     `${formatHubName(name)}, commit ${commit.slice(0, 7)}: ${formatBytes(totalBytes)} in ${files.length} files${share}`,
     `disk: ${formatBytes(missingBytes)} needed, ${formatBytes(freeBytes)} free in ${plan.environment.cache}`,
     `memory: about ${formatBytes(memoryBytes)} to run it${context}, this machine has ${formatBytes(totalmem())}`,
+    ...(damagedNames.length === 0 ? [] : [`damaged, and fetched again: ${damagedNames.join(", ")}`]),
     ...(isTooLarge
       ? ["that is more than there is: it will run, but read from the disk for every token"]
       : []),
   ];
-}
-
-function describeProgress({ bytes, totalBytes, bytesPerSecond, secondsLeft }: TransferProgress): string {
-  const share = Math.floor((100 * bytes) / totalBytes);
-  return `${formatBytes(bytes)} of ${formatBytes(totalBytes)} (${share} %), ${formatBytes(bytesPerSecond)}/s, ${formatSeconds(secondsLeft)} left`;
 }
 
 async function isAgreed(question: string): Promise<boolean> {

@@ -65,7 +65,9 @@ export function progressLine(): ProgressLine {
       const now = performance.now();
       if (!isTerminal || now - drawn < redrawEveryMs) return;
       drawn = now;
-      process.stderr.write(`\r\u001b[2K${dim(text, process.stderr)}`);
+      // A line that wraps could not be written over.
+      const shown = text.slice(0, Math.max(1, (process.stderr.columns || 80) - 1));
+      process.stderr.write(`\r\u001b[2K${dim(shown, process.stderr)}`);
     },
     end(text) {
       if (isTerminal && drawn > 0) process.stderr.write("\r\u001b[2K");
@@ -86,6 +88,19 @@ export function formatBytes(bytes: number): string {
     unit++;
   }
   return `${unit === 0 ? value : value.toPrecision(3)} ${byteUnits[unit]}`;
+}
+
+export interface Transfer {
+  readonly bytes: number;
+  readonly totalBytes: number;
+  readonly bytesPerSecond: number;
+  readonly secondsLeft: number;
+}
+
+/** For a progress line: how far, how fast, how long still. */
+export function describeTransfer({ bytes, totalBytes, bytesPerSecond, secondsLeft }: Transfer): string {
+  const share = Math.floor((100 * bytes) / totalBytes);
+  return `${formatBytes(bytes)} of ${formatBytes(totalBytes)} (${share} %), ${formatBytes(bytesPerSecond)}/s, ${formatSeconds(secondsLeft)} left`;
 }
 
 export function formatSeconds(seconds: number): string {

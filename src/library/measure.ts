@@ -1,7 +1,7 @@
 // How fast a loaded model is: prefill of one prompt, then decoding of one or several sequences. Forward passes and
 // greedy choice only, so that the figure is the model's and not the sampler's.
 
-import type { Backend } from "../backend/index.ts";
+import type { Backend, KvStorage } from "../backend/index.ts";
 import { batchOf, cachePlan, type Model, type SequenceCache } from "../model/index.ts";
 
 export interface MeasureOptions {
@@ -16,6 +16,8 @@ export interface MeasureOptions {
    * the numbers in the cache. Default: right after the prompt.
    */
   readonly position?: number;
+  /** How keys and values are held. Default: bf16. */
+  readonly cache?: KvStorage;
   readonly signal?: AbortSignal;
   readonly onProgress?: (phase: "prefill" | "decode", done: number, of: number) => void;
 }
@@ -28,6 +30,8 @@ export interface Measurement {
   readonly decodeTokens: number;
   readonly sequences: number;
   readonly position: number;
+  readonly cache: KvStorage;
+  readonly cacheBytes: number;
   /** Over all sequences together. */
   readonly decodeTokensPerSecond: number;
 }
@@ -37,10 +41,11 @@ const chunkTokens = 2048;
 
 /** Throws `model/too-long`, `backend/out-of-memory`, or the signal's reason. */
 export async function measure(model: Model, options: MeasureOptions): Promise<Measurement> {
-  const { prefill, decode, sequences: count = 1, signal, onProgress } = options;
+  const { prefill, decode, sequences: count = 1, cache: storage = "bf16", signal, onProgress } = options;
   const position = Math.max(prefill, options.position ?? 0);
   const contextTokens = (position + decode + 1) * count;
-  const cache = model.createCache(cachePlan(model.config, { contextTokens, sequences: count, chunkTokens }));
+  const spec = cachePlan(model.config, { contextTokens, sequences: count, chunkTokens, storage });
+  const cache = model.createCache(spec);
   const { backend } = model;
   const choose = tokenChooser(model.config.vocabularySize);
 
@@ -93,6 +98,8 @@ export async function measure(model: Model, options: MeasureOptions): Promise<Me
       decodeTokens: decode,
       sequences: count,
       position,
+      cache: storage,
+      cacheBytes: backend.cacheBytes(spec),
       decodeTokensPerSecond: (decode * count) / decodeSeconds,
     };
   } finally {

@@ -1,11 +1,14 @@
 // Logits of a given text: what the model would say at every position of it. Prefill without sampling.
 
+import type { KvStorage } from "../backend/index.ts";
 import { GptOssError } from "../base/index.ts";
 import { batchOf, cachePlan, type Model } from "../model/index.ts";
 
 export interface LogitsOptions {
   /** Only the last position. */
   readonly lastOnly?: boolean;
+  /** How keys and values are held. Default: bf16. */
+  readonly cache?: KvStorage;
   readonly signal?: AbortSignal;
 }
 
@@ -32,8 +35,9 @@ export async function* logitsOf(
       hint: "give at least one",
     });
   }
+  const storage = options.cache ?? "bf16";
   const cache = model.createCache(
-    cachePlan(model.config, { contextTokens: tokens.length, sequences: 1, chunkTokens }),
+    cachePlan(model.config, { contextTokens: tokens.length, sequences: 1, chunkTokens, storage }),
   );
   try {
     const sequence = cache.open();

@@ -29,6 +29,7 @@ export interface ToGgufOptions {
   readonly name: string;
   readonly dense: DenseFormat;
   readonly experts: ExpertStorage;
+  readonly chatTemplate?: string | undefined;
   /** Told of every piece that lost something. */
   readonly onRounding?: OnRounding | undefined;
 }

@@ -1,9 +1,11 @@
 import { GptOssError } from "../../base/index.ts";
 import type { Checkpoint } from "../checkpoint.ts";
+import { templateCompanion } from "../companions.ts";
 import { quote } from "../quote.ts";
 import { bindGguf } from "./bind.ts";
 import type { CollectedGguf } from "./collect.ts";
 import type { DecodeOptions } from "./dense-view.ts";
+import { chatTemplateKey } from "./metadata.ts";
 import { ggufArchitecture, parseGgufConfig, parseGgufVocabulary } from "./parse-metadata.ts";
 import type { GgufVocabulary } from "./vocabulary.ts";
 
@@ -37,6 +39,10 @@ export function createGgufCheckpoint(parts: GgufParts): Checkpoint {
       throw new GptOssError("checkpoint/missing-tensor", {
         message: `${path}: a model of this shape has no tensor ${quote(name)}`,
       });
+    },
+    companions: async () => {
+      const stored = metadata.get(chatTemplateKey);
+      return stored?.type === "string" ? [templateCompanion(stored.value)] : [];
     },
     close: parts.close,
   };

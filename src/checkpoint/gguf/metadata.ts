@@ -6,18 +6,21 @@ import type { GgufValue } from "./format.ts";
 import type { GgufVocabulary } from "./vocabulary.ts";
 
 const architecture = "gpt-oss";
+export const chatTemplateKey = "tokenizer.chat_template";
 const fileTypes = { bf16: 32, q8_0: 7 } as const; // llama_ftype of the dense tensors
 const quantizationVersion = 2; // GGML_QNT_VERSION
 
 export interface GgufMetadataOptions {
   readonly name: string;
   readonly dense: keyof typeof fileTypes;
+  /** Without one, llama.cpp makes conversations of its own fashion, which the model does not know. */
+  readonly chatTemplate?: string | undefined;
 }
 
 export function ggufMetadata(
   config: ModelConfig,
   vocabulary: GgufVocabulary,
-  { name, dense }: GgufMetadataOptions,
+  { name, dense, chatTemplate }: GgufMetadataOptions,
 ): ReadonlyMap<string, GgufValue> {
   refuseUnsayable(config);
   const metadata = new Map<string, GgufValue>();
@@ -69,6 +72,7 @@ export function ggufMetadata(
   if (config.stopTokens.length > 0)
     metadata.set("tokenizer.ggml.eos_token_ids", { type: "array", of: "i32", value: config.stopTokens });
   metadata.set("tokenizer.ggml.add_bos_token", { type: "bool", value: false });
+  if (chatTemplate !== undefined) string(chatTemplateKey, chatTemplate);
   return metadata;
 }
 

@@ -5,6 +5,7 @@ import { readdir, stat } from "node:fs/promises";
 import { basename, dirname, join, resolve } from "node:path";
 import { GptOssError } from "../../base/index.ts";
 import type { ByteSource } from "../byte-source.ts";
+import { type Companion, companionNames } from "../companions.ts";
 import type { JsonFile } from "../json.ts";
 import { type CollectedTensors, collectTensors } from "../safetensors/collect.ts";
 import { parseShardIndex } from "../shard-index.ts";
@@ -21,6 +22,7 @@ export interface CheckpointFolder {
   readonly config: JsonFile;
   readonly generationConfig: JsonFile | undefined;
   readonly tokenizer: JsonFile | undefined;
+  companions(): Promise<Companion[]>;
 }
 
 /** Tensors of all weight files of a folder, as the files name them; whether they make a model is not checked. */
@@ -31,7 +33,7 @@ export interface OpenTensors extends CollectedTensors {
 /** Reads the JSON files of the folder, or of the `original/` inside it when the weights are there. */
 export async function readFolder(path: string): Promise<CheckpointFolder> {
   const folder = await findFolder(resolve(path));
-  // A repository keeps these two at its root, for both layouts.
+  // A repository keeps these at its root, for both layouts.
   const root = basename(folder) === "original" ? dirname(folder) : folder;
   const beside = async (name: string, maxBytes?: number): Promise<JsonFile | undefined> =>
     (await readText(join(folder, name), maxBytes)) ?? (await readText(join(root, name), maxBytes));
@@ -46,6 +48,12 @@ export async function readFolder(path: string): Promise<CheckpointFolder> {
     config,
     generationConfig: await beside("generation_config.json"),
     tokenizer: await beside("tokenizer.json", maxTokenizerBytes),
+    companions: async () => {
+      const found = await Promise.all(
+        companionNames.map(async (name) => ({ name, text: (await beside(name))?.text })),
+      );
+      return found.flatMap(({ name, text }) => (text === undefined ? [] : [{ name, text }]));
+    },
   };
 }
 

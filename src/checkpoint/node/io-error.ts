@@ -17,6 +17,7 @@ const known: Readonly<Record<string, readonly [ErrorCode, string, string | undef
   ENOENT: ["checkpoint/not-found", "there is no such file or folder", "check the path"],
   ENOTDIR: ["checkpoint/not-found", "a part of this path is a file, not a folder", "check the path"],
   EACCES: ["checkpoint/io", "permission denied", "check the owner and mode of the file"],
+  EEXIST: ["checkpoint/exists", "is there already, and is not overwritten", "choose another name"],
   EMFILE: ["checkpoint/io", "too many open files", "raise the limit: `ulimit -n 4096`"],
   ENOSPC: ["checkpoint/disk-full", "the disk is full", "make room, or choose another folder"],
   EDQUOT: ["checkpoint/disk-full", "the disk quota is used up", "make room, or choose another folder"],

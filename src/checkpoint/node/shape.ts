@@ -16,15 +16,22 @@ export interface Shape {
  * tokenizer.json that lie beside it.
  */
 export async function readShape(nameOrPath: string): Promise<Shape> {
-  const name = shapeNames.find((shape) => shape === nameOrPath);
-  if (name) return { config: shapes[name], tokenizerJson: undefined };
+  const named = (name: string): Shape | undefined => {
+    const found = shapeNames.find((shape) => shape === name);
+    return found && { config: shapes[found], tokenizerJson: undefined };
+  };
+  const published = named(nameOrPath);
+  if (published) return published;
   const path = nameOrPath.endsWith(".json") ? nameOrPath : join(nameOrPath, "config.json");
   const config = await readText(path);
-  if (!config)
+  if (!config) {
+    const short = named(`gpt-oss-${nameOrPath}`); // `20b`, where no folder is called so
+    if (short) return short;
     throw new GptOssError("checkpoint/not-found", {
       message: `${nameOrPath}: neither the name of a shape nor a config.json`,
       hint: `the named shapes are ${shapeNames.join(" and ")}`,
     });
+  }
   const generationConfig = await readText(join(dirname(path), "generation_config.json"));
   const tokenizer = await readText(join(dirname(path), "tokenizer.json"), maxTokenizerBytes);
   return { config: parseConfig(config, generationConfig), tokenizerJson: tokenizer?.text };

@@ -1,11 +1,26 @@
-import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
-import { tmpdir } from "node:os";
+import {
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  utimesSync,
+  writeFileSync,
+} from "node:fs";
+import { hostname, tmpdir } from "node:os";
 import { join } from "node:path";
-import { afterEach, beforeEach, expect, test } from "vitest";
+import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import { GptOssError } from "../../base/index.ts";
 import { inventory, type Layout, shapes, textFile } from "../index.ts";
 import { errorOf, tinyConfig } from "../testing/tiny-model.ts";
-import { openCheckpoint, readShape, synthesize, type WriteProgress, writeFiles } from "./index.ts";
+import {
+  type Leftover,
+  openCheckpoint,
+  readShape,
+  synthesize,
+  type WriteProgress,
+  writeFiles,
+} from "./index.ts";
 import { ioError } from "./io-error.ts";
 
 let folder: string;
@@ -69,6 +84,59 @@ test("an interrupt leaves nothing behind, not even a folder", async () => {
   expect(readdirSync(folder)).toEqual([]);
 });
 
+test("nor the folders around it that were made, but those that were there", async () => {
+  mkdirSync(join(folder, "there"));
+  const failing = { name: "x", byteLength: 1, async *chunks() {} };
+  const { code } = await errorOf(() => writeFiles(join(folder, "there/a/b/c"), [failing]));
+  expect([code, readdirSync(join(folder, "there"))]).toEqual(["base/assert", []]);
+});
+
+test("where a folder is to be made and a file is, says so", async () => {
+  writeFileSync(join(folder, "out"), "mine");
+  const error = await errorOf(() => writeFiles(join(folder, "out"), [textFile("a", "a")]));
+  expect([error.code, error.message]).toEqual([
+    "checkpoint/exists",
+    expect.stringMatching(/out: is there already/),
+  ]);
+});
+
+describe("what a killed process left behind", () => {
+  const { pid } = process;
+  const here = hostname();
+  /** More than any system gives out. */
+  const nobody = 2 ** 22 + 1;
+  const longAgo = new Date(Date.now() - 48 * 3_600_000);
+
+  async function leftAfterWriting(name: string, changed?: Date): Promise<boolean> {
+    const path = join(folder, name);
+    mkdirSync(path);
+    writeFileSync(join(path, "half"), "12345");
+    if (changed) for (const each of [join(path, "half"), path]) utimesSync(each, changed, changed);
+    const told: Leftover[] = [];
+    await writeFiles(folder, [textFile("a", "a")], { onLeftover: (leftover) => told.push(leftover) });
+    const isLeft = readdirSync(folder).includes(name);
+    expect(told).toEqual(isLeft ? [] : [{ path, bytes: 5 }]);
+    return isLeft;
+  }
+
+  test.each<[what: string, name: string, changed?: Date]>([
+    ["by a process that is gone", `.partial-${nobody}-${here}-a1B2c3`],
+    ["by one before a restart that had the number of this one", `.partial-${pid}-${here}-a1B2c3`, longAgo],
+    ["on another machine, and nobody wrote there for a day", ".partial-1-elsewhere-a1B2c3", longAgo],
+  ])("is removed, and said: %s", async (_, name, changed) => {
+    expect(await leftAfterWriting(name, changed)).toBe(false);
+  });
+
+  test.each<[what: string, name: string, changed?: Date]>([
+    ["a living process writes", `.partial-${process.ppid}-${here}-a1B2c3`, longAgo],
+    ["another thread of this one writes", `.partial-${pid}-${here}-a1B2c3`],
+    ["another machine writes", ".partial-1-elsewhere-a1B2c3"],
+    ["is somebody's own", ".partial-notes", longAgo],
+  ])("is never taken for what %s", async (_, name, changed) => {
+    expect(await leftAfterWriting(name, changed)).toBe(true);
+  });
+});
+
 test("an error while the bytes are made, or too few of them, leaves nothing behind", async () => {
   const failing = (chunks: () => AsyncGenerator<Uint8Array>) => ({ name: "x", byteLength: 100, chunks });
   const broken = failing(async function* () {
@@ -99,7 +167,7 @@ test("a model larger than the disk is refused before a byte is written, saying w
   const error = await errorOf(() => synthesize({ config: huge, out: join(folder, "out"), seed: 1 }));
   expect([error.code, error.message]).toEqual([
     "checkpoint/disk-full",
-    expect.stringMatching(/needs \d+\.\d GB, and the disk has \d+\.\d GB free/),
+    expect.stringMatching(/needs \d+\.\d GB, and the disk has \d+\.\d [MG]B free/),
   ]);
   expect(readdirSync(folder)).toEqual([]);
 });
@@ -114,6 +182,7 @@ test("a disk that fills up meanwhile, and a folder that cannot be made, have the
 
 test("a shape is a published name, a config.json or the folder of one", async () => {
   expect((await readShape("gpt-oss-120b")).config.experts).toBe(128);
+  expect(await readShape("20b")).toEqual(await readShape("gpt-oss-20b"));
   const [micro, same] = [await readShape("models/micro"), await readShape("models/micro/config.json")];
   expect(micro).toEqual(same);
   expect(micro.config.stopTokens).toEqual([2050, 2049, 2056]);

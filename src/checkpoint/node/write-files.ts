@@ -1,11 +1,13 @@
 // Files into a folder, all or none: written under temporary names, renamed when the last one is whole. An interrupt, an
-// error or a full disk leaves nothing behind. Only a killed process can leave its `.partial-…` folder, which is its own.
+// error or a full disk leaves nothing behind; what a killed process left, the next one removes.
 
-import { access, mkdir, mkdtemp, open, rename, rm, rmdir, statfs } from "node:fs/promises";
-import { join } from "node:path";
+import { access, mkdir, open, rename, rm, rmdir } from "node:fs/promises";
+import { dirname, join, resolve } from "node:path";
 import { assert, GptOssError } from "../../base/index.ts";
 import type { FileStream, NamedFile } from "../file-stream.ts";
+import { refuseFullDisk } from "./disk-room.ts";
 import { ioError } from "./io-error.ts";
+import { type Leftover, makeStaging, removeLeftovers } from "./staging.ts";
 
 export interface WriteProgress {
   readonly bytes: number;
@@ -19,6 +21,8 @@ export interface WriteOptions {
   readonly signal?: AbortSignal | undefined;
   /** Called a few times a second, and once at the end. */
   readonly onProgress?: ((progress: WriteProgress) => void) | undefined;
+  /** Told of what a killed process had left in the folder, and was removed. */
+  readonly onLeftover?: ((leftover: Leftover) => void) | undefined;
 }
 
 /**
@@ -28,20 +32,31 @@ export interface WriteOptions {
 export async function writeFiles(
   folder: string,
   files: readonly NamedFile[],
-  { signal, onProgress }: WriteOptions = {},
+  { signal, onProgress, onLeftover }: WriteOptions = {},
 ): Promise<void> {
   const totalBytes = files.reduce((sum, file) => sum + file.byteLength, 0);
   const report = progressReporter(totalBytes, onProgress);
   signal?.throwIfAborted();
-  let madeFolder = false;
+  let firstMade: string | undefined;
   try {
-    madeFolder = (await mkdir(folder, { recursive: true })) !== undefined;
+    firstMade = await mkdir(folder, { recursive: true });
+    for (const leftover of await removeLeftovers(folder)) onLeftover?.(leftover);
     for (const { name } of files) await refuseExisting(join(folder, name));
-    await refuseFullDisk(folder, totalBytes);
+    await refuseFullDisk(folder, totalBytes, "choose a folder on another disk");
     await writeStaged(folder, files, { signal, report });
   } catch (error) {
-    if (madeFolder) await rmdir(folder).catch(() => {}); // not empty: someone else is using it
+    if (firstMade !== undefined) await removeMade(folder, firstMade);
     throw signal?.aborted ? signal.reason : ioError(error, folder);
+  }
+}
+
+/** The folder that was made, and those around it up to the first one that was. */
+async function removeMade(folder: string, firstMade: string): Promise<void> {
+  const first = resolve(firstMade);
+  try {
+    for (let path = resolve(folder); path.length >= first.length; path = dirname(path)) await rmdir(path);
+  } catch {
+    // Not empty: someone else is using it.
   }
 }
 
@@ -52,7 +67,7 @@ async function writeStaged(
   files: readonly NamedFile[],
   { signal, report }: { signal: AbortSignal | undefined; report: Report },
 ): Promise<void> {
-  const staging = await mkdtemp(join(folder, ".partial-"));
+  const staging = await makeStaging(folder);
   const placed: string[] = [];
   try {
     for (const file of files) await writeStream(join(staging, file.name), file, { signal, report });
@@ -103,18 +118,7 @@ async function refuseExisting(path: string): Promise<void> {
   if (!exists) return;
   throw new GptOssError("checkpoint/exists", {
     message: `${path}: is there already, and is not overwritten`,
-    hint: "choose another folder, or empty this one",
-  });
-}
-
-async function refuseFullDisk(folder: string, neededBytes: number): Promise<void> {
-  const { bavail, bsize } = await statfs(folder);
-  const freeBytes = bavail * bsize;
-  if (neededBytes <= freeBytes) return;
-  const gigabytes = (bytes: number): string => `${(bytes / 1e9).toFixed(1)} GB`;
-  throw new GptOssError("checkpoint/disk-full", {
-    message: `${folder}: needs ${gigabytes(neededBytes)}, and the disk has ${gigabytes(freeBytes)} free`,
-    hint: "make room, or choose a folder on another disk",
+    hint: "choose another name, or remove it first",
   });
 }
 

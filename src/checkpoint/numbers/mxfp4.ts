@@ -113,7 +113,7 @@ function nearestCode(magnitude: number): number {
 /** By scale and code: the value's bfloat16 bits, exact unless they overflow or fall below bfloat16's range. */
 let decoded: Uint16Array | undefined;
 
-export function decodedMxfp4(): Uint16Array {
+function decodedMxfp4(): Uint16Array {
   decoded ??= Uint16Array.from({ length: 256 * 16 }, (_, i) =>
     f32ToBf16(mxfp4Values[i & 15] * mxfp4Scale(i >> 4)),
   );

@@ -2,8 +2,10 @@
 // network is), and faults that are used up one by one.
 
 import { createHash } from "node:crypto";
+import { readdirSync, readFileSync } from "node:fs";
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from "node:http";
 import type { AddressInfo } from "node:net";
+import { join } from "node:path";
 
 export type Fault =
   | { readonly kind: "status"; readonly status: number; readonly headers?: Record<string, string> }
@@ -51,6 +53,10 @@ export interface LocalHubOptions {
   /** Between two pieces of 16 KB of a large file. */
   readonly pauseMs?: number;
 }
+
+/** What a folder holds, for a hub to serve: under the same names, or inside another folder. */
+export const filesIn = (folder: string, inside = ""): Map<string, Uint8Array> =>
+  new Map(readdirSync(folder).map((file) => [`${inside}${file}`, readFileSync(join(folder, file))]));
 
 export async function startLocalHub(
   files: ReadonlyMap<string, Uint8Array>,

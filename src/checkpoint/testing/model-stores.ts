@@ -42,7 +42,7 @@ export function addToCache(
 }
 
 /** Large files are named by SHA-256, small ones as git names them. */
-function hubHash(bytes: Uint8Array): string {
+export function hubHash(bytes: Uint8Array): string {
   const isLarge = bytes.length > 100_000;
   const hash = isLarge ? createHash("sha256") : createHash("sha1").update(`blob ${bytes.length}\0`);
   return hash.update(bytes).digest("hex");

@@ -4,14 +4,14 @@ import { readFileSync } from "node:fs";
 import { Command } from "commander";
 import { type Measurement, measure } from "../../library/index.ts";
 import { loadCliWeights } from "../model.ts";
-import { addWeightOptions, count, jsonOption, type WeightOptions, wholeNumber } from "../options.ts";
+import { addComputeOptions, type ComputeOptions, count, jsonOption, wholeNumber } from "../options.ts";
 import { formatBytes, interruptible, printJson, printLine, progressLine } from "../terminal.ts";
 
-interface Options extends WeightOptions {
+interface Options extends ComputeOptions {
   readonly prefill: number;
   readonly decode: number;
   readonly sequences: number;
-  readonly position: number;
+  readonly position?: number;
   readonly json?: true;
 }
 
@@ -26,17 +26,17 @@ interface Report extends Measurement {
 }
 
 export const benchCommand = (): Command =>
-  addWeightOptions(
+  addComputeOptions(
     new Command("bench")
       .summary("measure loading, prefill and decoding")
       .description(
-        "Measures loading, prefill of a prompt, and decoding after it. Close other programs first: they take part of\n" +
+        "Measures loading, prefill of a prompt, and decoding after it. Close other programs first: they take part of " +
           "every figure. Loading is only as fast as the disk unless the files were read before.",
       )
       .option("--prefill <n>", "tokens of the prompt", count, 512)
       .option("--decode <n>", "tokens to decode", count, 32)
       .option("--sequences <n>", "sequences that decode side by side", count, 1)
-      .option("--position <n>", "decode from this position on (default: after the prompt)", wholeNumber, 0)
+      .option("--position <n>", "decode from this position on (default: after the prompt)", wholeNumber)
       .addOption(jsonOption("the figures")),
   ).action(async (options: Options) => {
     const report = await interruptible((signal) => run(options, signal));
@@ -45,7 +45,7 @@ export const benchCommand = (): Command =>
   });
 
 async function run(options: Options, signal: AbortSignal): Promise<Report> {
-  const { prefill, decode, sequences, position } = options;
+  const { prefill, decode, sequences, position, cache } = options;
   const loadStart = performance.now();
   const { model, close } = await loadCliWeights(options, signal);
   const loadSeconds = (performance.now() - loadStart) / 1000;
@@ -56,7 +56,8 @@ async function run(options: Options, signal: AbortSignal): Promise<Report> {
       prefill,
       decode,
       sequences,
-      position,
+      ...(position !== undefined && { position }),
+      ...(cache && { cache }),
       signal,
       onProgress: (phase, done, of) => line.update(`${phase} ${done} of ${of}`),
     });
@@ -94,6 +95,7 @@ function describe(report: Report): string[] {
     `load     ${loadSeconds.toFixed(2)} s`,
     `prefill  ${prefillTokensPerSecond.toFixed(1)} tokens/s (${prefillTokens} tokens; the first prompt ${first.toFixed(1)})`,
     `decode   ${report.decodeTokensPerSecond.toFixed(2)} tokens/s from position ${position}${side}`,
+    `cache    ${formatBytes(report.cacheBytes)} in ${report.cache}`,
     ...(residentBytes === null ? [] : [`memory   ${formatBytes(residentBytes)} beyond the mapped files`]),
   ];
 }

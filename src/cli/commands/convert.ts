@@ -2,7 +2,6 @@
 
 import { Command, Option } from "commander";
 import type { DenseFormat, ExpertStorage, Layout } from "../../checkpoint/index.ts";
-import type { WriteProgress } from "../../checkpoint/node/index.ts";
 import {
   type Conversion,
   type ConversionPlan,
@@ -19,6 +18,7 @@ import {
   printNote,
   progressLine,
 } from "../terminal.ts";
+import { writeProgress } from "../write-progress.ts";
 
 interface Options {
   readonly model?: string;
@@ -34,7 +34,7 @@ export const convertCommand = (): Command =>
   new Command("convert")
     .summary("write a model in another layout: Hugging Face, original, or GGUF")
     .description(
-      "Writes a model in another layout. MXFP4 experts and BF16 weights keep every bit, there and back again; what is\n" +
+      "Writes a model in another layout. MXFP4 experts and BF16 weights keep every bit, there and back again; what is " +
         "rounded is measured and said. It streams in little memory and overwrites nothing; Ctrl-C leaves nothing behind.",
     )
     .addOption(modelOption())
@@ -63,11 +63,10 @@ export const convertCommand = (): Command =>
       const start = performance.now();
       const onPlan = ({ from, totalBytes }: ConversionPlan): void =>
         printNote(`${from} to ${options.to}: needs ${formatBytes(totalBytes)} of disk`);
-      const onProgress = (progress: WriteProgress): void => line.update(describe(progress));
       let conversion: Conversion;
       try {
         conversion = await interruptible((signal) =>
-          convert({ ...options, model, signal, onPlan, onProgress }),
+          convert({ ...options, model, signal, onPlan, ...writeProgress(line) }),
         );
       } finally {
         line.end();
@@ -79,11 +78,6 @@ export const convertCommand = (): Command =>
       printLine(`wrote ${formatBytes(totalBytes)} to ${options.out}${many} in ${formatSeconds(seconds)}`);
       for (const text of describeRounding(rounded)) printLine(text);
     });
-
-function describe({ bytes, totalBytes, bytesPerSecond, secondsLeft }: WriteProgress): string {
-  const share = Math.floor((100 * bytes) / totalBytes);
-  return `${formatBytes(bytes)} of ${formatBytes(totalBytes)} (${share} %), ${formatBytes(bytesPerSecond)}/s, ${formatSeconds(secondsLeft)} left`;
-}
 
 /** One line for each type that was rounded to; `--json` has them all. */
 function describeRounding(rounded: readonly RoundedTensor[]): string[] {

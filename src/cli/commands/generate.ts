@@ -38,7 +38,7 @@ export const generateCommand = (): Command => {
     .summary("one answer to a prompt, a conversation or tokens")
     .description(
       "Answers a prompt (argument or stdin), continues a conversation, or continues tokens as they are.\n" +
-        'With --json prints {"tokens": […], "text": "…", "finishReason": "…", "usage": {…}, "messages": […]}: the\n' +
+        'With --json prints {"tokens": […], "text": "…", "finishReason": "…", "usage": {…}, "messages": […]}: the ' +
         "sampled tokens with their stop token; as text the answer, or with --tokens and --raw the text of all tokens.",
     )
     .argument("[prompt]", "default, and for `-`: stdin")

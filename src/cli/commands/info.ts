@@ -9,7 +9,6 @@ import {
   type ModelConfig,
   type Part,
   parameterCounts,
-  shapeNames,
 } from "../../checkpoint/index.ts";
 import { readShape } from "../../checkpoint/node/index.ts";
 import { contextBytes, onFirstBackend, openModel } from "../../library/node/index.ts";
@@ -27,10 +26,10 @@ export const infoCommand = (): Command =>
     new Command("info")
       .summary("a model's shape, parameters and memory, and what would run it")
       .description(
-        "Shows the shape of a checkpoint, its parameters, the memory that contexts need (--context for one of your\n" +
+        "Shows the shape of a checkpoint, its parameters, the memory that contexts need (--context for one of your " +
           "choice), and which backend would compute it here.",
       )
-      .option("--shape <shape>", `instead of a checkpoint: ${shapeNames.join(", ")}, or a config.json`)
+      .option("--shape <shape>", "instead of a checkpoint: 20b, 120b, or a config.json")
       .addOption(jsonOption("all of it")),
   ).action(async (options: Options) => {
     const info = await inspect(await subjectOf(options), options);

@@ -2,11 +2,11 @@ import { Command } from "commander";
 import { logitsOf } from "../../library/index.ts";
 import { checkInVocabulary, readTokenIds } from "../input.ts";
 import { loadCliWeights } from "../model.ts";
-import { addWeightOptions, modelTokenIdsHelp, type WeightOptions } from "../options.ts";
+import { addComputeOptions, type ComputeOptions, modelTokenIdsHelp } from "../options.ts";
 import { writeWhole } from "../output-file.ts";
 import { formatBytes, interruptible, progressLine } from "../terminal.ts";
 
-interface Options extends WeightOptions {
+interface Options extends ComputeOptions {
   readonly tokens?: string;
   readonly out: string;
   readonly last?: true;
@@ -14,7 +14,7 @@ interface Options extends WeightOptions {
 
 /** `gpt-oss logits`: token ids → raw logits. */
 export const logitsCommand = (): Command =>
-  addWeightOptions(
+  addComputeOptions(
     new Command("logits")
       .summary("token ids to raw logits")
       .description(
@@ -36,7 +36,8 @@ async function writeLogits(tokens: readonly number[], options: Options, signal: 
     let positions = 0;
     await writeWhole(options.out, async (file) => {
       checkInVocabulary(tokens, { size: vocabularySize }, options.model);
-      for await (const chunk of logitsOf(model, tokens, { lastOnly: options.last === true, signal })) {
+      const how = { lastOnly: options.last === true, ...(options.cache && { cache: options.cache }) };
+      for await (const chunk of logitsOf(model, tokens, { ...how, signal })) {
         await file.writeFile(littleEndian(chunk));
         positions += chunk.length / vocabularySize;
         line.update(`${positions} of ${tokens.length} positions`);

@@ -11,8 +11,8 @@ export const parseCommand = (): Command =>
   new Command("parse")
     .summary("token ids to messages")
     .description(
-      "Reads tokens as messages and prints them as JSON, in the form of OpenAI's harmony library. Tokens that begin\n" +
-        "with <|start|> are a conversation, others what a model sampled after <|start|>assistant. Any tokens are some\n" +
+      "Reads tokens as messages and prints them as JSON, in the form of OpenAI's harmony library. Tokens that begin " +
+        "with <|start|> are a conversation, others what a model sampled after <|start|>assistant. Any tokens are some " +
         "messages; what had to be repaired is noted on stderr.",
     )
     .argument("[ids]", tokenIdsHelp)

@@ -7,6 +7,7 @@ import { printJson, printLine } from "../terminal.ts";
 interface Options {
   readonly layout?: PullLayout;
   readonly file?: string;
+  readonly check?: true;
   readonly json?: true;
 }
 
@@ -15,8 +16,8 @@ export const pullCommand = (): Command =>
   new Command("pull")
     .summary("download a model from Hugging Face")
     .description(
-      "Downloads a model into the cache that Python's tools share, and prints its folder. It says first how much disk\n" +
-        "and memory are needed. Interrupted, it continues the next time. HF_HOME, HF_HUB_CACHE, HF_ENDPOINT, HF_TOKEN and\n" +
+      "Downloads a model into the cache that Python's tools share, and prints its folder. It says first how much disk " +
+        "and memory are needed. Interrupted, it continues the next time. HF_HOME, HF_HUB_CACHE, HF_ENDPOINT, HF_TOKEN and " +
         "HF_HUB_OFFLINE mean what they mean to those tools. All other commands work without a network.",
     )
     .argument("<model>", "20b, 120b, or org/name, with @revision if need be")
@@ -27,10 +28,11 @@ export const pullCommand = (): Command =>
       ).choices(["huggingface", "original", "gguf"]),
     )
     .option("--file <path>", "of a repository with several GGUF models, this one")
+    .option("--check", "read what is here, too, and fetch again what is damaged")
     .addOption(jsonOption("what was downloaded, and where it lies,"))
     .action(async (name: string, options: Options) => {
-      const { json, layout, file } = options;
-      const plan = await pullWithProgress(name, { layout, file });
+      const { json, ...wishes } = options;
+      const plan = await pullWithProgress(name, wishes);
       if (!json) return printLine(plan.path);
       const { repository, revision = "main" } = plan.name;
       const files = plan.files.map(({ path, size, hash }) => ({ path, bytes: size, [hash.kind]: hash.hex }));

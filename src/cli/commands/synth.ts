@@ -1,8 +1,9 @@
 import { Command, Option } from "commander";
-import { checkpointBytes, shapeNames } from "../../checkpoint/index.ts";
-import { readShape, synthesize, type WriteProgress } from "../../checkpoint/node/index.ts";
+import { checkpointBytes } from "../../checkpoint/index.ts";
+import { readShape, synthesize } from "../../checkpoint/node/index.ts";
 import { wholeNumber } from "../options.ts";
 import { formatBytes, formatSeconds, interruptible, printNote, progressLine } from "../terminal.ts";
+import { writeProgress } from "../write-progress.ts";
 
 interface Options {
   readonly shape: string;
@@ -16,10 +17,10 @@ export const synthCommand = (): Command =>
   new Command("synth")
     .summary("write a checkpoint of any shape with random weights")
     .description(
-      "Writes a checkpoint with seeded random weights, for trying out speed and memory without a download. It streams\n" +
+      "Writes a checkpoint with seeded random weights, for trying out speed and memory without a download. It streams " +
         "to disk in little memory; Ctrl-C leaves nothing behind.",
     )
-    .requiredOption("--shape <shape>", `${shapeNames.join(", ")}, a config.json, or a folder with one`)
+    .requiredOption("--shape <shape>", "20b, 120b, a config.json, or a folder with one")
     .requiredOption("--out <dir>", "folder to write to, made if needed")
     .option("--seed <n>", "same seed, same weights", wholeNumber, 0)
     .addOption(
@@ -33,9 +34,8 @@ export const synthCommand = (): Command =>
       const line = progressLine();
       const start = performance.now();
       try {
-        const onProgress = (progress: WriteProgress): void => line.update(describe(progress));
         await interruptible((signal) =>
-          synthesize({ config, tokenizerJson, out, seed, layout, signal, onProgress }),
+          synthesize({ config, tokenizerJson, out, seed, layout, signal, ...writeProgress(line) }),
         );
       } finally {
         line.end();
@@ -43,8 +43,3 @@ export const synthCommand = (): Command =>
       const seconds = (performance.now() - start) / 1000;
       printNote(`wrote ${formatBytes(checkpointBytes(config))} to ${out} in ${formatSeconds(seconds)}`);
     });
-
-function describe({ bytes, totalBytes, bytesPerSecond, secondsLeft }: WriteProgress): string {
-  const share = Math.floor((100 * bytes) / totalBytes);
-  return `${formatBytes(bytes)} of ${formatBytes(totalBytes)} (${share} %), ${formatBytes(bytesPerSecond)}/s, ${formatSeconds(secondsLeft)} left`;
-}

@@ -2,21 +2,21 @@ import { Command } from "commander";
 import { GptOssError } from "../../base/index.ts";
 import { type Check, type VerifyProgress, verify } from "../../library/node/index.ts";
 import { weightOptions } from "../model.ts";
-import { addWeightOptions, jsonOption, type WeightOptions } from "../options.ts";
+import { addComputeOptions, type ComputeOptions, jsonOption } from "../options.ts";
 import { formatBytes, interruptible, printJson, printLine, printNote, progressLine } from "../terminal.ts";
 
-interface Options extends WeightOptions {
+interface Options extends ComputeOptions {
   readonly json?: true;
 }
 
 /** `gpt-oss verify`: is this installation whole, and does it compute what it should? */
 export const verifyCommand = (): Command =>
-  addWeightOptions(
+  addComputeOptions(
     new Command("verify")
       .summary("prove that a model is whole and computes what it should")
       .description(
-        "Checks a model's files, tensors, tokenizer and harmony, the backends against the reference on some layers, and\n" +
-          "the cache, and gives its perplexity on a short text. Runs a model of any size in the memory of one layer. The\n" +
+        "Checks a model's files, tensors, tokenizer and harmony, the backends against the reference on some layers, and " +
+          "the cache, and gives its perplexity on a short text. Runs a model of any size in the memory of one layer. The " +
           "exit code is 1 when a check failed. Needs no network.",
       )
       .addOption(jsonOption("every check with its figures")),
@@ -31,7 +31,9 @@ export const verifyCommand = (): Command =>
     if (failed.length > 0)
       throw new GptOssError("library/not-verified", {
         message: `the model did not pass: ${failed.join(", ")}`,
-        hint: "pull it again, or see docs/models.md for what each check means",
+        hint: failed.includes("files")
+          ? "gpt-oss pull --check fetches damaged files of the hub again; docs/models.md says what each check means"
+          : "docs/models.md says what each check means",
       });
   });
 
@@ -40,7 +42,8 @@ async function run(options: Options, signal: AbortSignal): Promise<Check[]> {
   const onProgress = (progress: VerifyProgress): void => line.update(describeProgress(progress));
   const checks: Check[] = [];
   try {
-    for await (const check of verify(options.model, { ...weightOptions(options), signal, onProgress })) {
+    const how = { ...weightOptions(options), ...(options.cache && { cache: options.cache }) };
+    for await (const check of verify(options.model, { ...how, signal, onProgress })) {
       line.end();
       checks.push(check);
       if (!options.json) printLine(`${check.name.padEnd(12)}${check.status.padEnd(9)}${check.detail}`);

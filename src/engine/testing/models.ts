@@ -24,6 +24,7 @@ export async function loadTinyModel(): Promise<Model> {
     files: [...tensors.values()],
     tokenizerJson: undefined,
     vocabulary: undefined,
+    companions: async () => [],
     close: async () => {},
   } as const;
   return loadModel(checkpoint, createReferenceBackend());

@@ -1,4 +1,4 @@
-import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync } from "node:fs";
+import { cpSync, existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
@@ -94,6 +94,31 @@ describe("the embedded model in every layout", () => {
       });
       expect(own).toEqual({ encoded: tokens, decoded: text });
     }
+  });
+
+  test("what Python's tools need beside the weights goes along, the chat template through GGUF files too", async () => {
+    const template = "{# harmony #}{{ messages }} \u00fc";
+    const companions = {
+      "chat_template.jinja": template,
+      "tokenizer_config.json": '{"tokenizer_class": "PreTrainedTokenizerFast"}',
+      "special_tokens_map.json": "{}",
+    };
+    cpSync(micro, at("published"), { recursive: true });
+    for (const [name, text] of Object.entries(companions)) writeFileSync(join(at("published"), name), text);
+    await convert({ model: at("published"), to: "original", out: at("original") });
+    await convert({ model: at("original"), to: "huggingface", experts: "bf16", out: at("for-tuning") });
+    for (const [name, text] of Object.entries(companions))
+      expect(readFileSync(join(at("for-tuning"), name), "utf8")).toBe(text);
+    await convert({ model: at("for-tuning"), to: "gguf", out: at("x.gguf") });
+    await convert({ model: at("x.gguf"), to: "huggingface", out: at("back") });
+    expect(readFileSync(at("back/chat_template.jinja"), "utf8")).toBe(template);
+    // As repositories had it before it was a file of its own.
+    rmSync(join(at("back"), "chat_template.jinja"));
+    writeFileSync(join(at("back"), "tokenizer_config.json"), JSON.stringify({ chat_template: template }));
+    await convert({ model: at("back"), to: "gguf", out: at("y.gguf") });
+    expect(await withOpen(at("y.gguf"), (checkpoint) => checkpoint.companions())).toEqual([
+      { name: "chat_template.jinja", text: template },
+    ]);
   });
 
   test("8-bit dense weights: the loss is said for each tensor, and converting again loses nothing more", async () => {

@@ -6,6 +6,8 @@ import { GptOssError } from "../../base/index.ts";
 import {
   addRoundings,
   type Checkpoint,
+  type Companion,
+  chatTemplateOf,
   convertedFiles,
   type DenseFormat,
   type ExpertStorage,
@@ -64,7 +66,7 @@ export interface RoundedTensor {
  * await convert({ model: "gpt-oss-20b", to: "gguf", dense: "q8_0", out: "gpt-oss-20b.gguf" });
  */
 export async function convert(options: ConvertOptions): Promise<Conversion> {
-  const { model, to, out, dense = "bf16", experts = "mxfp4", signal, onProgress, onPlan } = options;
+  const { model, to, out, dense = "bf16", experts = "mxfp4", onPlan } = options;
   refuseImpossible({ to, out, dense, experts });
   const roundings = new Map<string, Rounding>();
   const onRounding: OnRounding = (rounding) => {
@@ -76,14 +78,15 @@ export async function convert(options: ConvertOptions): Promise<Conversion> {
   const decodeTo = dense === "bf16" ? "BF16" : "F32";
   const checkpoint = await openCheckpoint(await modelPath(model), { decodeTo, onRounding });
   try {
-    const files = filesOf(checkpoint, { to, out, dense, experts, onRounding });
+    const companions = await checkpoint.companions();
+    const files = filesOf(checkpoint, { to, out, dense, experts, companions, onRounding });
     const plan = {
       from: checkpoint.layout,
       files: files.map(({ name, byteLength }) => ({ name, bytes: byteLength })),
       totalBytes: files.reduce((sum, file) => sum + file.byteLength, 0),
     };
     onPlan?.(plan);
-    await writeFiles(to === "gguf" ? dirname(out) : out, files, { signal, onProgress });
+    await writeFiles(to === "gguf" ? dirname(out) : out, files, options);
     return { ...plan, rounded: summary([...roundings.values()]) };
   } finally {
     await checkpoint.close();
@@ -109,17 +112,25 @@ function refuseImpossible({ to, out, dense, experts }: Target): void {
     refuse("the original layout has MXFP4 experts only", "leave experts at mxfp4, or convert to huggingface");
 }
 
-function filesOf(checkpoint: Checkpoint, target: Target & { onRounding: OnRounding }): readonly NamedFile[] {
-  const { to, out, dense, experts, onRounding } = target;
+interface Sources {
+  readonly companions: readonly Companion[];
+  readonly onRounding: OnRounding;
+}
+
+function filesOf(checkpoint: Checkpoint, target: Target & Sources): readonly NamedFile[] {
+  const { to, out, dense, experts, companions, onRounding } = target;
   if (to !== "gguf")
     return convertedFiles(checkpoint, {
       layout: to,
       experts,
       tokenizerJson: tokenizerJson(checkpoint),
+      companions,
       onRounding,
     });
   const name = basename(checkpoint.path).replace(/\.gguf$/i, "");
-  const file = toGguf(checkpoint, vocabularyOf(checkpoint), { name, dense, experts, onRounding });
+  const chatTemplate = chatTemplateOf(companions);
+  const options = { name, dense, experts, chatTemplate, onRounding };
+  const file = toGguf(checkpoint, vocabularyOf(checkpoint), options);
   return [{ ...file, name: basename(out) }];
 }
 

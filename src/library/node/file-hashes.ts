@@ -1,9 +1,9 @@
-// Files against the hashes under which the hub and Ollama listed them: both name what they download after its hash, so
-// this needs no network.
+// Files against the hashes under which the hub and Ollama listed them. Both name what they download after its hash, and
+// `hf download --local-dir` notes it beside the files, so this needs no network.
 
-import { readdir, realpath, stat } from "node:fs/promises";
-import { basename, dirname, join, sep } from "node:path";
-import { hashOfFile } from "../../checkpoint/node/index.ts";
+import { access, readdir, readFile, realpath, stat } from "node:fs/promises";
+import { basename, dirname, join, relative, sep } from "node:path";
+import { hashOfFile, ioError } from "../../checkpoint/node/index.ts";
 import { type Check, shortList, type VerifyProgress } from "../verify/check.ts";
 
 interface HashedFile {
@@ -12,7 +12,12 @@ interface HashedFile {
   readonly path: string;
   readonly size: number;
   /** Undefined where none was recorded. */
-  readonly hash: { readonly kind: "sha256" | "git"; readonly hex: string } | undefined;
+  readonly hash: FileHash | undefined;
+}
+
+interface FileHash {
+  readonly kind: "sha256" | "git";
+  readonly hex: string;
 }
 
 export interface HashOptions {
@@ -20,7 +25,17 @@ export interface HashOptions {
   readonly onProgress?: ((progress: VerifyProgress) => void) | undefined;
 }
 
-export async function filesCheck(path: string, { signal, onProgress }: HashOptions): Promise<Check> {
+/** Throws `checkpoint/not-found` and `checkpoint/io` for files that are not there, or cannot be read. */
+export async function filesCheck(path: string, options: HashOptions): Promise<Check> {
+  try {
+    return await checkFiles(path, options);
+  } catch (error) {
+    options.signal?.throwIfAborted();
+    throw ioError(error, (error as NodeJS.ErrnoException).path ?? path);
+  }
+}
+
+async function checkFiles(path: string, { signal, onProgress }: HashOptions): Promise<Check> {
   const files = await filesOf(path);
   const checkable = files.filter(({ hash }) => hash !== undefined);
   const total = checkable.reduce((sum, { size }) => sum + size, 0);
@@ -35,7 +50,7 @@ export async function filesCheck(path: string, { signal, onProgress }: HashOptio
     return {
       name: "files",
       status: "skipped",
-      detail: "no hashes are recorded for files in a plain folder",
+      detail: "no hashes are recorded beside these files",
       figures,
     };
   const unknown = files.length - checkable.length;
@@ -56,17 +71,48 @@ export async function filesCheck(path: string, { signal, onProgress }: HashOptio
 }
 
 async function filesOf(path: string): Promise<HashedFile[]> {
-  const paths = (await stat(path)).isDirectory() ? await filesUnder(path) : await withItsParts(path);
-  return Promise.all(paths.map(hashedFile));
+  const isFolder = (await stat(path)).isDirectory();
+  const paths = isFolder ? await filesUnder(path) : await withItsParts(path);
+  const notes = await findNotes(isFolder ? path : dirname(path));
+  return Promise.all(paths.map((file) => hashedFile(file, notes)));
 }
 
 async function filesUnder(folder: string): Promise<string[]> {
   const entries = await readdir(folder, { withFileTypes: true });
-  const nested = entries.map(async (entry) => {
-    const path = join(folder, entry.name);
-    return entry.isDirectory() ? filesUnder(path) : [path];
-  });
+  const nested = entries
+    .filter(({ name }) => !name.startsWith(".")) // of tools, such as the notes below
+    .map(async (entry) => {
+      const path = join(folder, entry.name);
+      return entry.isDirectory() ? filesUnder(path) : [path];
+    });
   return (await Promise.all(nested)).flat().sort();
+}
+
+/** Where `hf download --local-dir` notes what it fetched; the folder may be the `original/` inside. */
+const notesFolder = ".cache/huggingface/download";
+
+/** The folder with notes about `folder`'s files: it, or the one around it. */
+async function findNotes(folder: string): Promise<string | undefined> {
+  for (const root of [folder, dirname(folder)]) {
+    const isThere = await access(join(root, notesFolder)).then(
+      () => true,
+      () => false,
+    );
+    if (isThere) return root;
+  }
+  return undefined;
+}
+
+/** Three lines: commit, hash, time. */
+async function notedHash(root: string, path: string): Promise<FileHash | undefined> {
+  const file = join(root, notesFolder, `${relative(root, path)}.metadata`);
+  const text = await readFile(file, "utf8").catch(() => ""); // it was not downloaded
+  return hashOf(text.split("\n")[1]?.trim() ?? "");
+}
+
+function hashOf(hex: string): FileHash | undefined {
+  if (!/^(?:[0-9a-f]{40}|[0-9a-f]{64})$/.test(hex)) return undefined;
+  return { kind: hex.length === 64 ? "sha256" : "git", hex };
 }
 
 /** Split GGUF files lie side by side. */
@@ -80,11 +126,11 @@ async function withItsParts(path: string): Promise<string[]> {
 }
 
 /** `…/models--org--name/blobs/<hash>` of Hugging Face's cache, `…/blobs/sha256-<hash>` of Ollama's store. */
-async function hashedFile(path: string): Promise<HashedFile> {
+async function hashedFile(path: string, notes: string | undefined): Promise<HashedFile> {
   const real = await realpath(path);
   const isInCache = /^models--/.test(dirname(real).split(sep).at(-2) ?? "");
-  const [, prefix, hex] = /^(sha256-)?([0-9a-f]{40}|[0-9a-f]{64})$/.exec(basename(real)) ?? [];
+  const [, prefix, hex = ""] = /^(sha256-)?(.*)$/.exec(basename(real)) ?? [];
   const isBlob = basename(dirname(real)) === "blobs" && (prefix !== undefined || isInCache);
-  const hash = isBlob && hex ? ({ kind: hex.length === 64 ? "sha256" : "git", hex } as const) : undefined;
-  return { name: basename(path), path: real, size: (await stat(real)).size, hash };
+  const hash = isBlob ? hashOf(hex) : notes && (await notedHash(notes, path));
+  return { name: basename(path), path: real, size: (await stat(real)).size, hash: hash || undefined };
 }

@@ -20,7 +20,7 @@ import { createReferenceBackend } from "../../backend/reference/index.ts";
 import type { TensorView } from "../../base/index.ts";
 import type { Checkpoint } from "../../checkpoint/index.ts";
 import { openCheckpoint } from "../../checkpoint/node/index.ts";
-import { addToCache } from "../../checkpoint/testing/model-stores.ts";
+import { addToCache, hubHash } from "../../checkpoint/testing/model-stores.ts";
 import { renderForCompletion } from "../../harmony/index.ts";
 import { loadModel } from "../../model/index.ts";
 import { o200kHarmony, tokenizerFromJson } from "../../tokenizer/index.ts";
@@ -64,7 +64,7 @@ describe("a good model passes", () => {
     for (const name of ["layout", "tensors", "tokenizer", "harmony", "cache", "perplexity"])
       expect(checks[name], name).toMatchObject({ status: "passed" });
     expect(checks.backends.status).not.toBe("failed");
-    expect(checks.files).toMatchObject({ status: "skipped", detail: expect.stringMatching(/no hashes/) });
+    expect(checks.files).toMatchObject({ status: "skipped", detail: expect.stringMatching(/^no hashes/) });
     expect(checks.perplexity.figures.perplexity).toBeGreaterThan(1);
     expect(checks.perplexity.figures.perplexity).toBeLessThan(1.6);
   });
@@ -79,6 +79,38 @@ describe("a good model passes", () => {
 });
 
 describe("damage is found:", () => {
+  test("in a folder that `hf download --local-dir` made, by the hashes that it noted", async () => {
+    const folder = join(root, "local");
+    const notes = join(folder, ".cache/huggingface/download");
+    mkdirSync(notes, { recursive: true });
+    for (const file of readdirSync(micro)) {
+      const bytes = readFileSync(join(micro, file));
+      writeFileSync(join(folder, file), bytes);
+      writeFileSync(join(notes, `${file}.metadata`), `${"0".repeat(40)}\n${hubHash(bytes)}\n1750000000.5\n`);
+    }
+    writeFileSync(join(folder, "mine.txt"), "not the hub's");
+    expect((await verified(folder)).files).toMatchObject({
+      status: "passed",
+      detail: "6 have the published hashes; 1 without a recorded hash",
+    });
+    const weights = join(folder, "model-00001-of-00002.safetensors");
+    const bytes = readFileSync(weights);
+    bytes[bytes.length - 1] ^= 1;
+    writeFileSync(weights, bytes);
+    expect((await verified(folder)).files).toMatchObject({
+      status: "failed",
+      figures: { wrong: ["model-00001-of-00002.safetensors"] },
+    });
+  });
+
+  test("a file of which only the link is left", async () => {
+    const { name, weights } = await pulledCopy();
+    const path = await modelPath(name);
+    rmSync(weights);
+    const { files } = await verified(path);
+    expect(files).toMatchObject({ status: "failed", figures: { code: "checkpoint/not-found" } });
+  });
+
   test("one bit of one file", async () => {
     const { name, weights } = await pulledCopy();
     const bytes = readFileSync(weights);
@@ -193,7 +225,7 @@ describe("a walk", () => {
   const reference = async (): Promise<Backend> => createReferenceBackend();
   const walkOn = (create: () => Promise<Backend>): Promise<Walk> =>
     walk(checkpoint, { tokens, scoredFrom: 1, create, createReference: reference, sampledLayers: [0, 3] });
-  const context = { backend: "broken", layers: 4 };
+  const context = { backend: "broken", layers: 4, cache: "bf16" } as const;
 
   /** A reference backend of which one operation is another. */
   const broken = (change: (backend: Backend) => Partial<Backend>) => async (): Promise<Backend> => {

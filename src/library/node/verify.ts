@@ -1,9 +1,11 @@
 // `verify`: is this installation whole, and does it compute what it should? Check after check, in the memory of one layer
 // of the model, whatever its size.
 
+import { access } from "node:fs/promises";
+import type { KvStorage } from "../../backend/index.ts";
 import { GptOssError, UnsupportedError } from "../../base/index.ts";
 import type { Checkpoint } from "../../checkpoint/index.ts";
-import { openCheckpoint } from "../../checkpoint/node/index.ts";
+import { ioError, openCheckpoint } from "../../checkpoint/node/index.ts";
 import { renderConversation, renderForCompletion } from "../../harmony/index.ts";
 import type { Tokenizer } from "../../tokenizer/index.ts";
 import { backendsCheck, cacheCheck, perplexityCheck } from "../verify/backend-checks.ts";
@@ -19,17 +21,22 @@ import { modelPath } from "./models.ts";
 import { tokenizerOf } from "./tokenizer.ts";
 
 export interface VerifyOptions extends BackendOptions {
+  /** How keys and values are held while the layers are compared. Default: bf16. */
+  readonly cache?: KvStorage;
   readonly signal?: AbortSignal;
   readonly onProgress?: (progress: VerifyProgress) => void;
 }
 
 /**
  * Verifies a model by any of its names, and gives each check as it is done. What is wrong with the model is a failed
- * check; thrown are only errors that leave nothing to check (`checkpoint/unknown-model`, `checkpoint/not-pulled`) and,
- * when it is aborted, the signal's reason.
+ * check; thrown are only errors that leave nothing to check (`checkpoint/unknown-model`, `checkpoint/not-pulled`,
+ * `checkpoint/not-found`) and, when it is aborted, the signal's reason.
  */
 export async function* verify(name: string | undefined, options: VerifyOptions = {}): AsyncGenerator<Check> {
   const path = await modelPath(name);
+  await access(path).catch((error: unknown) => {
+    throw ioError(error, path);
+  });
   yield await attempt("files", () => filesCheck(path, options), options);
   let checkpoint: Checkpoint;
   try {
@@ -86,8 +93,9 @@ async function* computed(
       createReference: name === "reference" ? undefined : create("reference"),
       sampledLayers: sample(config.layers),
     });
-    yield backendsCheck(walked, { backend: name, layers: config.layers });
-    yield cacheCheck(walked, { backend: name, layers: config.layers });
+    const context = { backend: name, layers: config.layers, cache: options.cache ?? "bf16" };
+    yield backendsCheck(walked, context);
+    yield cacheCheck(walked, context);
     yield perplexityCheck(walked, {
       text,
       tokens: tokens.length - scoredFrom,

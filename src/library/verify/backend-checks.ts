@@ -1,5 +1,6 @@
 // What a walk through the model found, judged: the limits, and why they are where they are.
 
+import type { KvStorage } from "../../backend/index.ts";
 import type { Check } from "./check.ts";
 import type { LayerErrors, Walk } from "./walk.ts";
 
@@ -31,6 +32,7 @@ export interface WalkContext {
   /** Of the backend that computed the walk. */
   readonly backend: string;
   readonly layers: number;
+  readonly cache: KvStorage;
 }
 
 export function backendsCheck({ layers }: Walk, { backend, layers: total }: WalkContext): Check {
@@ -48,10 +50,15 @@ export function backendsCheck({ layers }: Walk, { backend, layers: total }: Walk
   });
 }
 
-export function cacheCheck({ layers }: Walk, { backend }: WalkContext): Check {
+export function cacheCheck({ layers }: Walk, { backend, cache }: WalkContext): Check {
   const errors = layers.flatMap(({ inPieces }) => inPieces);
   const limit = backend === "reference" ? limits.exactPieces : limits.pieces;
-  return judged("cache", { layers, errors, limit }, (figures) => `in pieces against at once: ${figures}`);
+  const form = cache === "bf16" ? "" : `${cache}, `;
+  return judged(
+    "cache",
+    { layers, errors, limit },
+    (figures) => `${form}in pieces against at once: ${figures}`,
+  );
 }
 
 interface Judged {

@@ -2,7 +2,7 @@
 // the same backend in pieces, as a conversation does; after the last layer, how well the model expected the text.
 // Whatever the depth, each comparison is of one layer: rounding does not pile up, so the limits can be tight.
 
-import type { Backend } from "../../backend/index.ts";
+import type { Backend, KvStorage } from "../../backend/index.ts";
 import type { Checkpoint } from "../../checkpoint/index.ts";
 import { batchOf, cachePlan, loadModel, type Model } from "../../model/index.ts";
 import { embed, layerView, memoryView, type Stream, someRows } from "./layer-view.ts";
@@ -17,6 +17,8 @@ export interface WalkOptions extends ScanOptions {
   /** What it is compared with; undefined when it is the reference itself. */
   readonly createReference: (() => Promise<Backend>) | undefined;
   readonly sampledLayers: readonly number[];
+  /** How keys and values are held, by the reference too. Default: bf16. */
+  readonly cache?: KvStorage;
 }
 
 export interface LayerErrors {
@@ -38,7 +40,7 @@ const comparedRows = 12;
 const pieces = [1, 6, 1, 1, 31];
 
 export async function walk(checkpoint: Checkpoint, options: WalkOptions): Promise<Walk> {
-  const { tokens, sampledLayers, create, createReference, signal, onProgress } = options;
+  const { tokens, sampledLayers, create, createReference, cache = "bf16", signal, onProgress } = options;
   const total = checkpoint.config.layers;
   const rows = rowsToCompare(tokens.length);
   const layers: LayerErrors[] = [];
@@ -48,13 +50,13 @@ export async function walk(checkpoint: Checkpoint, options: WalkOptions): Promis
     const view = layerView(checkpoint, layer, stream);
     const isSampled = sampledLayers.includes(layer);
     const { whole, cut } = await onBackend(create, view, async (model) => ({
-      whole: await runLayer(model, stream.rows, []),
-      cut: isSampled ? await runLayer(model, stream.rows, pieces) : undefined,
+      whole: await runLayer(model, stream.rows, { cache }),
+      cut: isSampled ? await runLayer(model, stream.rows, { cache, sizes: pieces }) : undefined,
     }));
     if (cut) {
       const reference =
         createReference &&
-        (await onBackend(createReference, view, (model) => runLayer(model, stream.rows, [], rows)));
+        (await onBackend(createReference, view, (model) => runLayer(model, stream.rows, { cache, rows })));
       const errors = (other: Stream, compared: readonly number[]): number[] =>
         updateErrors(pick(stream, compared), { got: pick(whole, compared), want: other });
       layers.push({
@@ -88,16 +90,20 @@ async function onBackend<T>(
   }
 }
 
-/** The stream after the layer, whole or of some rows; the tokens in one piece, or in pieces of these sizes. */
-async function runLayer(
-  model: Model,
-  count: number,
-  sizes: readonly number[],
-  rows: readonly number[] = Array.from({ length: count }, (_, row) => row),
-): Promise<Stream> {
+interface LayerRun {
+  readonly cache: KvStorage;
+  /** The tokens in pieces of these sizes; default: in one. */
+  readonly sizes?: readonly number[];
+  /** Default: all. */
+  readonly rows?: readonly number[];
+}
+
+/** The stream after the layer, whole or of some rows. */
+async function runLayer(model: Model, count: number, run: LayerRun): Promise<Stream> {
+  const { cache: storage, sizes = [], rows = Array.from({ length: count }, (_, row) => row) } = run;
   const { backend, config } = model;
   const cache = model.createCache(
-    cachePlan(config, { contextTokens: count, sequences: 1, chunkTokens: count }),
+    cachePlan(config, { contextTokens: count, sequences: 1, chunkTokens: count, storage }),
   );
   const values = new Float32Array(rows.length * config.hiddenSize);
   try {

@@ -49,7 +49,10 @@ const named = (
   return snapshot && { ...snapshot, name };
 };
 
-/** Every snapshot of a repository, or of all. Named after its branch; main needs no name; one without a branch by commit. */
+/**
+ * Every snapshot of a repository, or of all. Named after its branch, of which main needs no name; one without a branch (an
+ * unfinished download has none) by its commit, unless it is the only one.
+ */
 export async function listSnapshots(cache: string, only?: string): Promise<Snapshot[]> {
   const repositories = only === undefined ? await listRepositories(cache) : [only];
   const found: Snapshot[] = [];
@@ -60,9 +63,9 @@ export async function listSnapshots(cache: string, only?: string): Promise<Snaps
       const commit = await readRef(cache, repository, ref);
       if (commit !== undefined && (!branches.has(commit) || ref === "main")) branches.set(commit, ref);
     }
-    for (const commit of (await namesIn(snapshots)).sort()) {
-      if (!/^[0-9a-f]{40}$/.test(commit)) continue;
-      const revision = branches.get(commit) ?? commit;
+    const commits = (await namesIn(snapshots)).filter((name) => /^[0-9a-f]{40}$/.test(name)).sort();
+    for (const commit of commits) {
+      const revision = branches.get(commit) ?? (commits.length === 1 ? "main" : commit);
       const name: HubName = { kind: "hub", repository, ...(revision !== "main" && { revision }) };
       found.push({ name, commit, path: join(snapshots, commit) });
     }

@@ -1,6 +1,7 @@
 // Which of a repository's files a model needs. Knows names of files; not where they come from.
 
 import { GptOssError } from "../../../base/index.ts";
+import { companionNames } from "../../companions.ts";
 import { quote } from "../../quote.ts";
 import type { HubFile } from "./listing.ts";
 
@@ -23,7 +24,7 @@ export interface FileWishes {
 /** Read by this package. */
 const ours = ["config.json", "generation_config.json", "tokenizer.json", "model.safetensors.index.json"];
 /** A few kilobytes that Python's tools, which share the cache, would miss. */
-const theirs = ["tokenizer_config.json", "special_tokens_map.json", "chat_template.jinja"];
+const theirs: readonly string[] = companionNames;
 
 export function chooseFiles(repository: string, all: readonly HubFile[], wishes: FileWishes): FileChoice {
   const layout =
@@ -68,6 +69,6 @@ function oneGguf(repository: string, all: readonly HubFile[], file: string | und
   const names = [...groups.keys()].map((name) => quote(name)).join(", ");
   throw new GptOssError(file === undefined ? "checkpoint/ambiguous-name" : "checkpoint/hub-not-found", {
     message: `${repository} has ${file === undefined ? `${groups.size} GGUF models` : `no file ${quote(file)}`}`,
-    hint: `choose with --file: ${names || "it has no GGUF files"}`,
+    hint: names ? `choose with --file: ${names}` : "it has no GGUF files at all",
   });
 }

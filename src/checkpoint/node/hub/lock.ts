@@ -2,10 +2,10 @@
 // again and again; one that was not touched for a while belongs to a process that was killed.
 
 import { mkdir, readFile, rename, rm, stat, utimes, writeFile } from "node:fs/promises";
-import { hostname } from "node:os";
 import { dirname } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { ioError } from "../io-error.ts";
+import { isGone, ownMark, type ProcessMark } from "../process-mark.ts";
 
 export interface LockOptions {
   readonly signal?: AbortSignal | undefined;
@@ -44,7 +44,7 @@ async function take(path: string, { signal, onWait }: LockOptions): Promise<void
   while (true) {
     signal?.throwIfAborted();
     try {
-      await writeFile(path, JSON.stringify({ pid: process.pid, host: hostname() }), { flag: "wx" });
+      await writeFile(path, JSON.stringify(ownMark()), { flag: "wx" });
       return;
     } catch (error) {
       if ((error as NodeJS.ErrnoException).code !== "EEXIST") throw ioError(error, path);
@@ -77,11 +77,8 @@ async function breakStale(path: string): Promise<boolean> {
 
 function isDead(owner: string): boolean {
   try {
-    const { pid, host } = JSON.parse(owner) as { pid: number; host: string };
-    if (host !== hostname() || !Number.isInteger(pid)) return false;
-    process.kill(pid, 0);
-    return false;
-  } catch (error) {
-    return (error as NodeJS.ErrnoException).code === "ESRCH"; // else: half written, or another user's
+    return isGone(JSON.parse(owner) as ProcessMark);
+  } catch {
+    return false; // half written
   }
 }

@@ -12,19 +12,23 @@ import {
   realpathSync,
   rmSync,
   statSync,
-  utimesSync,
   writeFileSync,
 } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { afterAll, afterEach, beforeEach, describe, expect, test, vi } from "vitest";
-import { type Fault, type LocalHub, type LocalHubOptions, startLocalHub } from "../../testing/local-hub.ts";
+import {
+  type Fault,
+  filesIn,
+  type LocalHub,
+  type LocalHubOptions,
+  startLocalHub,
+} from "../../testing/local-hub.ts";
 import { errorOf } from "../../testing/tiny-model.ts";
 import { findModel } from "../local/find-model.ts";
 import { openCheckpoint } from "../open.ts";
 import { hubEnvironment } from "./environment.ts";
-import { withLock } from "./lock.ts";
 import { type PlanOptions, type PullPlan, place, planPull, pull } from "./pull.ts";
 
 const micro = fileURLToPath(new URL("../../../../models/micro", import.meta.url));
@@ -33,11 +37,9 @@ const name = { kind: "hub", repository: "openai/gpt-oss-20b" } as const;
 const weights = "model-00000-of-00002.safetensors";
 
 /** A repository whose model opens. */
-const whole = new Map<string, Uint8Array>(
-  readdirSync(micro).map((file) => [file, readFileSync(join(micro, file))]),
-);
-whole.set("README.md", Buffer.from("# not needed\n"));
-whole.set("metal/model.bin", new Uint8Array(50_000));
+const whole = filesIn(micro)
+  .set("README.md", Buffer.from("# not needed\n"))
+  .set("metal/model.bin", new Uint8Array(50_000));
 
 /** The same with the beginnings of its weights: what goes wrong on the way is no different with more of them. */
 const short = new Map(
@@ -47,9 +49,7 @@ const short = new Map(
   ]),
 );
 
-const original = new Map<string, Uint8Array>(whole);
-for (const file of readdirSync(originalFolder))
-  original.set(`original/${file}`, readFileSync(join(originalFolder, file)));
+const original = new Map([...whole, ...filesIn(originalFolder, "original/")]);
 
 const root = mkdtempSync(join(tmpdir(), "gpt-oss-pull-"));
 afterAll(() => rmSync(root, { recursive: true, force: true }));
@@ -391,8 +391,8 @@ describe("continues", () => {
   });
 });
 
-describe("a lock", () => {
-  test("lets two pulls of one model run one after the other, and the second fetches nothing", async () => {
+describe("two pulls of one model", () => {
+  test("run one after the other, and the second fetches nothing", async () => {
     await start({ pauseMs: 1 });
     // A machine that is busy is not a hub that stalls.
     const patient = { patience: { ...patience, stallMs: 10_000 } };
@@ -404,26 +404,5 @@ describe("a lock", () => {
     const fetched = hub.seen.filter(({ server }) => server === "content").map(({ path }) => path);
     expect(fetched.length).toBe(new Set(fetched).size);
     expectRight(one.path);
-  });
-
-  test("of a killed process does not keep others out", async () => {
-    await start();
-    const lock = join(root, "stale.lock");
-    writeFileSync(lock, JSON.stringify({ pid: 2 ** 22 + 1, host: (await import("node:os")).hostname() }));
-    expect(await withLock(lock, async () => 1)).toBe(1);
-    writeFileSync(lock, JSON.stringify({ pid: 1, host: "another-machine" }));
-    utimesSync(lock, new Date(0), new Date(0));
-    expect(await withLock(lock, async () => 2)).toBe(2);
-    expect(existsSync(lock)).toBe(false);
-  });
-
-  test("that is held can be given up on", async () => {
-    await start();
-    const lock = join(root, "held.lock");
-    writeFileSync(lock, JSON.stringify({ pid: process.pid, host: "another-machine" }));
-    await expect(withLock(lock, async () => 1, { signal: AbortSignal.timeout(50) })).rejects.toThrow(
-      /timeout/i,
-    );
-    expect(existsSync(lock)).toBe(true);
   });
 });

@@ -1,26 +1,28 @@
 // `pull`: a model from a hub into the cache that Python's tools share. Plans first (what, how much, is there room), then
 // fetches; every file gets its name only when it is whole, and the branch its name when all are.
 
-import { access, mkdir, rename, rm, stat, statfs, symlink, writeFile } from "node:fs/promises";
+import { mkdir, rename, rm, stat, symlink, writeFile } from "node:fs/promises";
 import { dirname, join, relative } from "node:path";
 import { GptOssError } from "../../../base/index.ts";
 import { cacheBytes } from "../../counts.ts";
 import { formatHubName, type HubName } from "../../names.ts";
 import { parseConfig } from "../../parse-config.ts";
+import { freeBytes, inUnits, refuseFullDisk } from "../disk-room.ts";
 import { ioError } from "../io-error.ts";
 import { repositoryFolder } from "./cache.ts";
 import { chooseFiles, type FileWishes, type PullLayout } from "./choose-files.ts";
-import { downloadBlob, partialBytes, partialPath } from "./download-blob.ts";
+import { downloadBlob, hashOfFile, partialBytes, partialPath } from "./download-blob.ts";
 import { type HubEnvironment, hubEnvironment, readToken } from "./environment.ts";
 import { fetchText, type HubFile, listRepository } from "./listing.ts";
 import { withLock } from "./lock.ts";
 import { type Patience, type RetryOptions, retrying, usualPatience } from "./patience.ts";
 import { createHubRequest, type HubRequest } from "./request.ts";
+import { removeStalePartials } from "./stale-partials.ts";
 import { createTransferMeter, type TransferProgress } from "./transfer-meter.ts";
 
 export interface PullOptions {
   readonly signal?: AbortSignal | undefined;
-  /** What failed and is tried again, for people. */
+  /** What failed and is tried again, or was waited for or tidied up; for people. */
   readonly onTrouble?: ((message: string) => void) | undefined;
 }
 
@@ -28,6 +30,8 @@ export interface PlanOptions extends FileWishes, PullOptions {
   /** Default: that of the process. */
   readonly environment?: HubEnvironment;
   readonly patience?: Partial<Patience>;
+  /** Read what is here, and fetch again what has not its hash. Default: what has its size is taken for whole. */
+  readonly check?: boolean | undefined;
 }
 
 /** What a pull will do. Nothing was written yet. */
@@ -37,6 +41,8 @@ export interface PullPlan {
   readonly layout: PullLayout;
   readonly files: readonly HubFile[];
   readonly totalBytes: number;
+  /** Of files that are here and are not what was published: hashes. They are fetched again. */
+  readonly damaged: readonly string[];
   /** Still to be fetched. */
   readonly missingBytes: number;
   /** On the disk that holds the cache. */
@@ -70,11 +76,12 @@ export async function planPull(name: HubName, options: PlanOptions = {}): Promis
   const { commit, files: all } = await listRepository(request, name, retry);
   const { layout, files, weightBytes } = chooseFiles(name.repository, all, options);
   const folder = repositoryFolder(environment.cache, name.repository);
-  const plan = { name, commit, layout, files, patience, environment, request };
+  const damaged = options.check ? await damagedBlobs(folder.blobs, files, signal) : [];
+  const plan = { name, commit, layout, files, damaged, patience, environment, request };
   return {
     ...plan,
     totalBytes: files.reduce((sum, { size }) => sum + size, 0),
-    missingBytes: await missingBytes(environment.cache, { name, commit, files }),
+    missingBytes: await missingBytes(environment.cache, plan),
     freeBytes: await freeBytes(environment.cache),
     memoryBytes: weightBytes + (await contextBytes(plan, retry)),
     path: join(folder.snapshots, commit),
@@ -116,9 +123,12 @@ async function fetchMissing(plan: PullPlan, options: Parameters<typeof pull>[1] 
   const { name, files, totalBytes, environment } = plan;
   const { blobs, refs } = repositoryFolder(environment.cache, name.repository);
   await mkdir(blobs, { recursive: true });
+  for (const hex of plan.damaged) await rm(join(blobs, hex), { force: true });
+  const freed = await removeStalePartials(blobs, new Set(files.map(({ hash }) => hash.hex)));
+  if (freed > 0) options.onTrouble?.(`removed ${inUnits(freed)} of unfinished files that nobody continued`);
   // Counted again: another pull may have ended while this one waited.
   const missing = await missingBytes(environment.cache, plan);
-  refuseFullDisk(blobs, { missing, free: await freeBytes(blobs) });
+  await refuseFullDisk(blobs, missing, "choose another disk with HF_HOME");
   const meter = createTransferMeter({ bytes: totalBytes - missing, totalBytes }, options.onProgress);
   // Small ones first: what is wrong with them is found before the hours.
   const queue = [...files].sort((a, b) => a.size - b.size);
@@ -201,40 +211,34 @@ async function isWhole(path: string, size: number): Promise<boolean> {
   }
 }
 
+/** Whole by their size, and not by their hash. */
+async function damagedBlobs(
+  blobs: string,
+  files: readonly HubFile[],
+  signal: AbortSignal | undefined,
+): Promise<string[]> {
+  const damaged: string[] = [];
+  for (const { size, hash } of files) {
+    const blob = join(blobs, hash.hex);
+    if (!(await isWhole(blob, size))) continue;
+    if ((await hashOfFile(blob, hash.kind, { signal })) !== hash.hex) damaged.push(hash.hex);
+  }
+  return damaged;
+}
+
 async function missingBytes(
   cache: string,
-  { name, commit, files }: Pick<PullPlan, "name" | "commit" | "files">,
+  { name, commit, files, damaged }: Pick<PullPlan, "name" | "commit" | "files" | "damaged">,
 ): Promise<number> {
   const { blobs, snapshots } = repositoryFolder(cache, name.repository);
   let bytes = 0;
   for (const { path, size, hash } of files) {
     const blob = join(blobs, hash.hex);
-    if ((await isWhole(blob, size)) || (await isWhole(join(snapshots, commit, path), size))) continue;
+    const isHere = (await isWhole(blob, size)) || (await isWhole(join(snapshots, commit, path), size));
+    if (isHere && !damaged.includes(hash.hex)) continue;
     bytes += size - (await partialBytes(blob, size));
   }
   return bytes;
-}
-
-async function freeBytes(folder: string): Promise<number> {
-  let existing = folder;
-  while (
-    !(await access(existing).then(
-      () => true,
-      () => false,
-    ))
-  )
-    existing = dirname(existing);
-  const { bavail, bsize } = await statfs(existing);
-  return bavail * bsize;
-}
-
-function refuseFullDisk(folder: string, { missing, free }: { missing: number; free: number }): void {
-  if (missing <= free) return;
-  const gigabytes = (bytes: number): string => `${(bytes / 1e9).toFixed(1)} GB`;
-  throw new GptOssError("checkpoint/disk-full", {
-    message: `${folder}: ${gigabytes(missing)} are to come, and the disk has ${gigabytes(free)} free`,
-    hint: "make room, or choose another disk with HF_HOME",
-  });
 }
 
 const mostConfigBytes = 2 ** 20;

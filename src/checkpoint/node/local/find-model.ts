@@ -81,7 +81,9 @@ async function findInCache(name: HubName, variables: Variables): Promise<string>
         full,
         others.map((other) => formatHubName(other.name)),
       );
-    throw notPulled(full, isPublished(name.repository) ? [] : await known(variables));
+    const local = await known(variables);
+    const isNamesake = (other: string): boolean => baseName(other) === baseName(name.repository);
+    throw notPulled(full, isPublished(name.repository) ? local.filter(isNamesake) : local);
   }
   const paths = await openablePaths(snapshot.path);
   if (paths.length > 1) throw ambiguous(full, paths);
@@ -122,6 +124,9 @@ async function findByShortName(name: string, variables: Variables): Promise<stri
   }
 }
 
+/** `me/Tuned@v2` → `tuned` */
+const baseName = (name: string): string => name.replace(/^.*\/|@.*$/g, "").toLowerCase();
+
 const known = async (variables: Variables): Promise<string[]> => [
   "embedded",
   ...(await localNames(variables)),
@@ -141,7 +146,7 @@ function ambiguous(name: string, names: readonly string[]): GptOssError {
   });
 }
 
-/** `local`: names to list; a published model's name needs no help. */
+/** `local`: names to list. A published model's name needs no help, but someone else's copy may be meant. */
 function notPulled(name: string, local: readonly string[]): GptOssError {
   const names = local.length > 0 ? `; ${describeNames(name, local)}` : "";
   return new GptOssError("checkpoint/not-pulled", {

@@ -44,11 +44,12 @@ export async function localNames(variables: Variables = process.env): Promise<st
 async function inSnapshot(cache: string, snapshot: Snapshot): Promise<LocalModel[]> {
   const name = formatHubName(snapshot.name);
   const paths = await openablePaths(snapshot.path);
-  if (paths.length === 0) {
+  if (paths.length === 0 || (await isUnfinished(snapshot.path))) {
     if (!(await isOfGptOss(snapshot))) return [];
     const { blobs } = repositoryFolder(cache, snapshot.name.repository);
     const bytes = (await bytesOf(snapshot.path)) + (await bytesOf(blobs, ".incomplete"));
-    return [{ name, source: "hub", path: snapshot.path, bytes, opened: { problem: "no weights yet" } }];
+    const problem = `unfinished: gpt-oss pull ${name} fetches the rest`;
+    return [{ name, source: "hub", path: snapshot.path, bytes, opened: { problem } }];
   }
   const models: LocalModel[] = [];
   for (const path of paths) {
@@ -56,6 +57,15 @@ async function inSnapshot(cache: string, snapshot: Snapshot): Promise<LocalModel
     if (!("problem" in model.opened) || (await isOfGptOss(snapshot))) models.push(model);
   }
   return models;
+}
+
+async function isUnfinished(folder: string): Promise<boolean> {
+  try {
+    return (await missingShards(folder)).length > 0;
+  } catch (error) {
+    if (GptOssError.isInstance(error)) return false; // what is wrong with its index is said when it is opened
+    throw error;
+  }
 }
 
 async function describeModel(place: Pick<LocalModel, "name" | "source" | "path">): Promise<LocalModel> {
