@@ -1,5 +1,6 @@
 // `gpt-oss serve`: from options to a server that listens, and to its end.
 
+import { scryptSync } from "node:crypto";
 import { stat } from "node:fs/promises";
 import { Command, Option } from "commander";
 import { embeddedContextTokens } from "../../library/node/index.ts";
@@ -221,12 +222,18 @@ const shortestKey = 8;
 
 async function keysOf({ apiKey = [], apiKeys }: Options): Promise<ApiKey[]> {
   const fromEnvironment = (process.env.GPT_OSS_API_KEY ?? "").split(",").map((key) => key.trim());
-  const plain = [...apiKey, ...fromEnvironment.filter((key) => key !== "")];
+  const plain = [...new Set([...apiKey, ...fromEnvironment.filter((key) => key !== "")])];
   if (plain.some((key) => key.length < shortestKey || /\s/.test(key)))
     throw badArgument(`an API key has at least ${shortestKey} characters and no spaces`);
-  const named = plain.map((key, index) => ({ name: `key-${index + 1}`, key }));
+  const named = plain.map((key) => ({ name: nameOf(key), key }));
   return [...named, ...(apiKeys === undefined ? [] : await readApiKeys(apiKeys))];
 }
+
+/**
+ * Stored responses belong to a key's name, so that a key without one has the same at every start, whatever stands beside
+ * it. Slow to compute, so that the name in a log does not help to guess the key.
+ */
+const nameOf = (key: string): string => `key-${scryptSync(key, "gpt-oss name of a key", 4).toString("hex")}`;
 
 const aborted = (signal: AbortSignal): Promise<void> =>
   new Promise((resolve) => {

@@ -39,7 +39,7 @@ export function chatRoutes(
   routes.post("/v1/chat/completions", async (c) => {
     const { call } = c.var;
     const body = parseBody(chatSchema, await readBody(c.req.raw, context.limits));
-    const chat = prepareChat(context, body, media);
+    const chat = prepareChat(context, body, { media, keyName: call.key });
     const runs = await startAll(
       chat.requests.map((request) => () => {
         const { model } = chat;
@@ -48,7 +48,7 @@ export function chatRoutes(
     );
     const deltas = interleave(
       runs.map((run) =>
-        choiceDeltas(remembered(context, chat, run), deltaOptions(chat), () => whyAborted(context, call)),
+        choiceDeltas(remembered(chat, run), deltaOptions(chat), () => whyAborted(context, call)),
       ),
     );
     const head = headOf(context, chat.model);
@@ -71,8 +71,8 @@ export function chatRoutes(
 }
 
 /** So that a client that drops the thoughts before a call can be helped when it comes back with the result. */
-async function* remembered({ thoughts }: ServerContext, { model, memory }: PreparedChat, { events }: Run) {
-  const recorder = thoughts.record(model.id, memory);
+async function* remembered({ thoughts, memory }: PreparedChat, { events }: Run) {
+  const recorder = thoughts.record(memory);
   for await (const event of events) {
     recorder.add(event);
     yield event;

@@ -18,12 +18,11 @@ import { wireUsage } from "./writer.ts";
 
 export async function compact(api: ResponsesApiParts, call: Call, request: Request): Promise<Response> {
   const body = parseBody(compactBody, await readBody(request, api.context.limits));
-  const prepared = await prepare(api, {
-    ...body,
-    truncation: "auto",
-    max_output_tokens: summaryTokens,
-    store: false,
-  });
+  const prepared = await prepare(
+    api,
+    { ...body, truncation: "auto", max_output_tokens: summaryTokens, store: false },
+    { keyName: call.key },
+  );
   return eventualJson({
     call,
     work: compacted(api, call, prepared),

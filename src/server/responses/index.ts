@@ -8,7 +8,7 @@ import { compact } from "./compact.ts";
 import { countInputTokens } from "./count.ts";
 import { createResponse } from "./create.ts";
 import { createLiveResponses } from "./live.ts";
-import { keptResponse, storeLookup } from "./lookup.ts";
+import { keptResponse } from "./lookup.ts";
 import type { ResponsesApiParts, ResponsesOptions } from "./options.ts";
 import { compactBody, createBody, inputTokensBody, listQuery, retrieveQuery } from "./schema.ts";
 import { createSeal } from "./seal.ts";
@@ -36,7 +36,6 @@ export function createResponsesApi(context: ServerContext, options: ResponsesOpt
       ...chosen,
     },
     seal: createSeal(secret),
-    lookup: storeLookup(context.store),
     live: createLiveResponses(context),
   };
   const unwatch = context.store.watch({
@@ -58,7 +57,7 @@ function routesOf(api: ResponsesApiParts): Hono<ServerEnv> {
     request: c.req.raw,
   });
   routes.post("/", (c) => createResponse(api, c.var.call, c.req.raw));
-  routes.post("/input_tokens", (c) => countInputTokens(api, c.req.raw));
+  routes.post("/input_tokens", (c) => countInputTokens(api, c.var.call, c.req.raw));
   routes.post("/compact", (c) => compact(api, c.var.call, c.req.raw));
   routes.get("/:id", (c) => retrieve(api, one(c)));
   routes.delete("/:id", (c) => remove(api, one(c)));

@@ -3,7 +3,6 @@
 import type { ServerContext } from "../context.ts";
 import type { MediaPolicy } from "../prompt/index.ts";
 import type { LiveResponses } from "./live.ts";
-import type { Lookup } from "./lookup.ts";
 import type { Seal } from "./seal.ts";
 
 /**
@@ -28,7 +27,5 @@ export interface ResponsesApiParts {
   readonly context: ServerContext;
   readonly options: Required<Omit<ResponsesOptions, "secret">>;
   readonly seal: Seal;
-  /** Of everybody; a WebSocket has one of its own before it. */
-  readonly lookup: Lookup;
   readonly live: LiveResponses;
 }

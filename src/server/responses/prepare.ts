@@ -16,7 +16,7 @@ import {
 } from "../prompt/index.ts";
 import { readInput } from "./input.ts";
 import type { KeptItem } from "./kept-items.ts";
-import type { Lookup } from "./lookup.ts";
+import { type Lookup, storeLookup } from "./lookup.ts";
 import type { ResponsesApiParts } from "./options.ts";
 import type { CreateBody, FormatInput, FunctionToolInput, ToolChoiceInput } from "./schema.ts";
 import { withoutOldTurns } from "./truncate.ts";
@@ -33,16 +33,24 @@ export interface Prepared {
   readonly items: readonly KeptItem[];
   readonly before: readonly KeptItem[];
   readonly isSealed: boolean;
+  /** Who asked. */
+  readonly keyName: string | undefined;
 }
 
 /** What becomes the prompt; requests that only count or compact have no more. */
 export type PromptBody = Pick<CreateBody, "input" | "instructions" | "previous_response_id" | "model"> &
   Partial<CreateBody>;
 
+export interface Asker {
+  readonly keyName: string | undefined;
+  /** Where earlier responses are found; default: in the store. */
+  readonly lookup?: Lookup;
+}
+
 export async function prepare(
   api: ResponsesApiParts,
   body: PromptBody,
-  lookup: Lookup = api.lookup,
+  { keyName, lookup = storeLookup(api.context.store.of(keyName)) }: Asker,
 ): Promise<Prepared> {
   refuseUnsupported(body);
   const { context } = api;
@@ -50,8 +58,7 @@ export async function prepare(
   const tools = functionsOf(api, body);
   const input = await readInput(body, { ...api, lookup, media: api.options.media, newId: context.newId });
   const { messages, memory } = toConversation(input.said, {
-    modelId: model.id,
-    thoughts: context.thoughts,
+    thoughts: context.thoughts.of(model.id, keyName),
     ...(body.instructions != null && { instructions: body.instructions }),
   });
   const toolChoice = toolChoiceOf(askedChoice(body.tool_choice), tools.set);
@@ -78,6 +85,7 @@ export async function prepare(
     items: input.items,
     before: input.before,
     isSealed: body.include?.includes("reasoning.encrypted_content") ?? false,
+    keyName,
   };
 }
 

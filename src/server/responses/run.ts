@@ -94,7 +94,9 @@ async function* wireEvents(
   events: AsyncIterable<AgentEvent>,
 ): AsyncGenerator<StreamEvent, void> {
   const { api, prepared, writer } = running;
-  const recording = api.context.thoughts.record(prepared.model.id, prepared.request.memory);
+  const recording = api.context.thoughts
+    .of(prepared.model.id, prepared.keyName)
+    .record(prepared.request.memory);
   yield* writer.open();
   try {
     for await (const event of events) {
@@ -129,7 +131,8 @@ async function store(running: Running): Promise<void> {
   const { api, prepared, writer } = running;
   if (!prepared.response.store) return;
   try {
-    const putting = api.context.store.put(storedRecord({ response: writer.response, input: prepared.items }));
+    const { items: input, keyName } = prepared;
+    const putting = api.context.store.put(storedRecord({ response: writer.response, input, keyName }));
     api.context.track(putting);
     // Somebody deleted it, or took this process for dead, while it ran.
     if (!(await putting)) running.lost = true;

@@ -342,7 +342,7 @@ describe("background responses", () => {
     const server = scriptedServer([aborting], { store });
     const { id } = await create(server, { input: "Go", background: true });
     await server.server.close({ graceMs: 10 });
-    expect(await store.get(id)).toMatchObject({
+    expect(await store.of().get(id)).toMatchObject({
       status: "failed",
       body: { error: { code: "server_stopping" } },
     });
@@ -362,7 +362,7 @@ describe("background responses", () => {
     const dying = scriptedServer([script], { store });
     const { id } = await create(dying, { input: "Go", background: true });
     const next = scriptedServer([], { store: watched });
-    listeners[0].abandoned(await store.get(id));
+    listeners[0].abandoned(await store.of().get(id));
     await expect
       .poll(async () => (await read(next, `/${id}`)).body)
       .toMatchObject({
