@@ -38,6 +38,7 @@ interface Options extends ModelOptions {
   readonly store: string;
   readonly storeDays?: number;
   readonly reasoningEvents?: NonNullable<ResponsesOptions["reasoningEvents"]>;
+  readonly reasoningSummary?: NonNullable<ResponsesOptions["reasoningSummary"]>;
   readonly log: LogStyle;
   readonly grace: number;
 }
@@ -92,6 +93,11 @@ export const serveCommand = (): Command =>
         "reasoning",
         "none",
       ]),
+    )
+    .addOption(
+      new Option("--reasoning-summary <when>", "/v1/responses sends reasoning as its summary too")
+        .choices(["asked", "always", "none"])
+        .default("asked"),
     )
     .addOption(
       new Option("--log <style>", "requests on stderr, never what was said")
@@ -171,7 +177,8 @@ function withContext(options: Options): Options {
 type Parts = Pick<Parameters<typeof serve>[0], "models" | "store" | "keys">;
 
 async function listenOn(options: Options, parts: Parts): Promise<Listening> {
-  const { host, port, maxSequences, maxWaiting, maxSeconds, allowHost, origin, reasoningEvents } = options;
+  const { host, port, maxSequences, maxWaiting, maxSeconds, allowHost, origin } = options;
+  const { reasoningEvents, reasoningSummary } = options;
   const secret = process.env.GPT_OSS_SECRET;
   const limits: Partial<Limits> = {
     requests: maxSequences + maxWaiting,
@@ -188,7 +195,11 @@ async function listenOn(options: Options, parts: Parts): Promise<Listening> {
       log: logger(options.log),
       ...(allowHost && { hosts: allowHost }),
       ...(origin && { origins: origin.includes("*") ? "*" : origin }),
-      responses: { ...(reasoningEvents && { reasoningEvents }), ...(secret && { secret }) },
+      responses: {
+        ...(reasoningEvents && { reasoningEvents }),
+        ...(reasoningSummary && { reasoningSummary }),
+        ...(secret && { secret }),
+      },
     });
   } catch (error) {
     throw listenError(error, host, port);

@@ -15,7 +15,7 @@ import { createSeal } from "./seal.ts";
 import { openSession } from "./session.ts";
 import { cancel, failAbandoned, inputItems, remove, retrieve } from "./stored.ts";
 
-export type { ReasoningEvents, ResponsesOptions } from "./options.ts";
+export type { ReasoningEvents, ReasoningSummary, ResponsesOptions } from "./options.ts";
 
 export interface ResponsesApi {
   /** Mounted at /v1/responses. */
@@ -31,6 +31,7 @@ export function createResponsesApi(context: ServerContext, options: ResponsesOpt
     context,
     options: {
       reasoningEvents: "reasoning_text",
+      reasoningSummary: "asked",
       unsupportedTools: "ignore",
       media: "placeholder",
       ...chosen,

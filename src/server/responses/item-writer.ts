@@ -3,6 +3,7 @@
 
 import type { AgentEvent, MessageKind, SampledLogprob } from "../../agent/index.ts";
 import { callArguments, type WireLogprob, wireLogprob } from "../prompt/index.ts";
+import { type SummaryPlace, summaryAdded, summaryDelta, summaryDone, summaryOf } from "./summary.ts";
 import type {
   EventBody,
   FunctionCallItem,
@@ -10,6 +11,7 @@ import type {
   OutputItem,
   OutputText,
   ReasoningText,
+  SummaryText,
 } from "./wire.ts";
 import type { WriterOptions } from "./writer.ts";
 
@@ -24,7 +26,7 @@ export interface ItemWriter {
   readonly output: readonly OutputItem[];
 }
 
-type ItemWriterOptions = Pick<WriterOptions, "functions" | "tokenizer" | "newId">;
+type ItemWriterOptions = Pick<WriterOptions, "functions" | "isSummarized" | "tokenizer" | "newId">;
 
 export function createItemWriter(options: ItemWriterOptions): ItemWriter {
   const writing: Writing = { ...options, output: [], open: undefined };
@@ -111,7 +113,18 @@ function addText(writing: Writing, open: OpenText, delta: TextDelta): EventBody[
     open.kind === "reasoning"
       ? { type: "response.reasoning_text.delta", ...place, delta: delta.text }
       : { type: "response.output_text.delta", ...place, delta: delta.text, logprobs };
-  return [...begun, event];
+  return [...begun, event, ...ifSummarized(writing, open, (of) => summaryDelta(of, delta.text))];
+}
+
+/** Some clients show nothing of an item of thoughts but its summary, so it may be the same text once more. */
+function ifSummarized(
+  writing: Writing,
+  open: OpenText,
+  events: (place: SummaryPlace) => EventBody[],
+): EventBody[] {
+  if (open.kind !== "reasoning" || !writing.isSummarized) return [];
+  const { item_id, output_index } = placeOf(writing, open);
+  return events({ item_id, output_index, summary_index: 0 });
 }
 
 const placeOf = (writing: Writing, { id = "" }: OpenText) => ({
@@ -124,13 +137,11 @@ function begin(writing: Writing, open: OpenText): EventBody[] {
   if (open.id !== undefined) return [];
   open.id = writing.newId(open.kind === "reasoning" ? "rs" : "msg");
   const item = textItem(open, { status: "in_progress", content: [] });
+  const part = partOf({ ...open, logprobs: [] });
   return [
     { type: "response.output_item.added", output_index: writing.output.length, item },
-    {
-      type: "response.content_part.added",
-      ...placeOf(writing, open),
-      part: partOf({ ...open, logprobs: [] }),
-    },
+    { type: "response.content_part.added", ...placeOf(writing, open), part },
+    ...ifSummarized(writing, open, summaryAdded),
   ];
 }
 
@@ -142,16 +153,20 @@ function partOf({ kind, text, logprobs }: OpenText): OutputText | ReasoningText 
 interface TextItemParts {
   readonly status: ItemStatus;
   readonly content: readonly (OutputText | ReasoningText)[];
+  readonly summary?: readonly SummaryText[];
   readonly sealed?: string | undefined;
 }
 
-function textItem({ kind, id = "" }: OpenText, { status, content, sealed }: TextItemParts): OutputItem {
+function textItem(
+  { kind, id = "" }: OpenText,
+  { status, content, summary = [], sealed }: TextItemParts,
+): OutputItem {
   if (kind === "reasoning") {
     return {
       id,
       type: "reasoning",
       status,
-      summary: [],
+      summary,
       content: content as ReasoningText[],
       ...(sealed !== undefined && { encrypted_content: sealed }),
     };
@@ -183,12 +198,16 @@ function endText(writing: Writing, open: OpenText, { status, sealed }: Ending): 
   const place = placeOf(writing, open);
   const { text, logprobs } = open;
   const part = partOf(open);
-  const item = textItem(open, { status, content: [part], sealed });
+  const isSummarized = open.kind === "reasoning" && writing.isSummarized;
+  const summary = isSummarized ? [summaryOf(text)] : [];
+  const item = textItem(open, { status, content: [part], summary, sealed });
   const textDone: EventBody =
     open.kind === "reasoning"
       ? { type: "response.reasoning_text.done", ...place, text }
       : { type: "response.output_text.done", ...place, text, logprobs };
-  return [...begun, textDone, { type: "response.content_part.done", ...place, part }, done(writing, item)];
+  const partDone: EventBody = { type: "response.content_part.done", ...place, part };
+  const summaryEvents = ifSummarized(writing, open, (of) => summaryDone(of, text));
+  return [...begun, textDone, partDone, ...summaryEvents, done(writing, item)];
 }
 
 function done(writing: Writing, item: OutputItem): EventBody {

@@ -17,7 +17,7 @@ import {
 import { readInput } from "./input.ts";
 import type { KeptItem } from "./kept-items.ts";
 import { type Lookup, storeLookup } from "./lookup.ts";
-import type { ResponsesApiParts } from "./options.ts";
+import type { ReasoningSummary, ResponsesApiParts } from "./options.ts";
 import type { CreateBody, FormatInput, FunctionToolInput, ToolChoiceInput } from "./schema.ts";
 import { withoutOldTurns } from "./truncate.ts";
 import type { FunctionToolEcho, ResponseObject } from "./wire.ts";
@@ -33,6 +33,8 @@ export interface Prepared {
   readonly items: readonly KeptItem[];
   readonly before: readonly KeptItem[];
   readonly isSealed: boolean;
+  /** Its thoughts come as a summary too. */
+  readonly isSummarized: boolean;
   /** Who asked. */
   readonly keyName: string | undefined;
 }
@@ -85,8 +87,13 @@ export async function prepare(
     items: input.items,
     before: input.before,
     isSealed: body.include?.includes("reasoning.encrypted_content") ?? false,
+    isSummarized: isSummarized(api.options.reasoningSummary, body),
     keyName,
   };
+}
+
+function isSummarized(when: ReasoningSummary, { reasoning }: PromptBody): boolean {
+  return when === "always" || (when === "asked" && reasoning?.summary != null);
 }
 
 function refuseUnsupported(body: PromptBody): void {

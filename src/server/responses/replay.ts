@@ -5,6 +5,7 @@ import type { OwnResponses } from "../store/index.ts";
 import type { FollowOptions } from "./live.ts";
 import { keptResponse } from "./lookup.ts";
 import type { ResponsesApiParts } from "./options.ts";
+import { summaryAdded, summaryDelta, summaryDone } from "./summary.ts";
 import type { EventBody, LifecycleType, OutputItem, ResponseObject, StreamEvent } from "./wire.ts";
 import { ended, terminalTypes } from "./wire.ts";
 
@@ -95,12 +96,20 @@ function itemEvents(item: OutputItem, output_index: number): EventBody[] {
       done,
     ];
   }
-  const begun = { ...item, status, content: [] } as const;
+  const begun: OutputItem =
+    item.type === "reasoning"
+      ? { ...item, status, content: [], summary: [] }
+      : { ...item, status, content: [] };
+  const summary = item.type === "reasoning" ? item.summary : [];
   return [
     { type: "response.output_item.added", output_index, item: begun },
     ...item.content.flatMap((part, content_index) =>
       partEvents(part, { item_id: item.id, output_index, content_index }),
     ),
+    ...summary.flatMap(({ text }, summary_index) => {
+      const place = { item_id: item.id, output_index, summary_index };
+      return [...summaryAdded(place), ...summaryDelta(place, text), ...summaryDone(place, text)];
+    }),
     done,
   ];
 }

@@ -38,6 +38,7 @@ export async function beginResponse(
   const writer = createWriter({
     response: prepared.response,
     functions: new Set(Object.keys(request.tools)),
+    isSummarized: prepared.isSummarized,
     tokenizer: model.tokenizer,
     newId: context.newId,
     now: () => Math.floor(context.now() / 1000),

@@ -135,7 +135,9 @@ async function readPrompt(session: Session, prepared: Prepared): Promise<Respons
   const usage = { ...folded.answer().usage, outputTokens: 0, reasoningTokens: 0 };
   const now = (): number => Math.floor(context.now() / 1000);
   const { tokenizer } = model;
-  const writer = createWriter({ response, functions: new Set(), tokenizer, newId: context.newId, now });
+  const { newId } = context;
+  const options = { response, functions: new Set<string>(), isSummarized: false, tokenizer, newId, now };
+  const writer = createWriter(options);
   const end: AgentEvent = { type: "run-end", finishReason: "stop", usage, pendingCalls: [] };
   const events = [...writer.open(), ...writer.add(end)];
   if (response.store)

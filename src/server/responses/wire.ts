@@ -113,6 +113,12 @@ export type LifecycleType =
   | "response.incomplete"
   | "response.failed";
 
+interface OfSummary {
+  readonly item_id: string;
+  readonly output_index: number;
+  readonly summary_index: number;
+}
+
 interface OfPart {
   readonly item_id: string;
   readonly output_index: number;
@@ -133,6 +139,12 @@ export type EventBody =
     } & OfPart)
   | ({ readonly type: "response.reasoning_text.delta"; readonly delta: string } & OfPart)
   | ({ readonly type: "response.reasoning_text.done"; readonly text: string } & OfPart)
+  | ({
+      readonly type: "response.reasoning_summary_part.added" | "response.reasoning_summary_part.done";
+      readonly part: SummaryText;
+    } & OfSummary)
+  | ({ readonly type: "response.reasoning_summary_text.delta"; readonly delta: string } & OfSummary)
+  | ({ readonly type: "response.reasoning_summary_text.done"; readonly text: string } & OfSummary)
   | ({
       readonly type: "response.output_text.delta";
       readonly delta: string;

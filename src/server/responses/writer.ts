@@ -12,6 +12,8 @@ export interface WriterOptions {
   readonly response: ResponseObject;
   /** The functions that the client can answer; calls of anything else are the server's affair and stay unseen. */
   readonly functions: ReadonlySet<string>;
+  /** Thoughts come as a summary too, word by word. */
+  readonly isSummarized: boolean;
   readonly tokenizer: Tokenizer;
   readonly newId: (prefix: string) => string;
   /** Unix seconds. */
