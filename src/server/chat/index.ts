@@ -1,10 +1,11 @@
 // POST /v1/chat/completions.
 
 import { Hono } from "hono";
+import * as z from "zod";
 import type { Usage } from "../../agent/index.ts";
 import { parseBody, readBody } from "../body.ts";
 import type { ServedModel, ServerContext, ServerEnv } from "../context.ts";
-import { errorObject, toHttpError } from "../errors.ts";
+import { errorBody, errorObject, toHttpError } from "../errors.ts";
 import { eventualJson } from "../eventual-json.ts";
 import { type Interleaved, interleave } from "../interleave.ts";
 import type { Operation } from "../openapi.ts";
@@ -15,6 +16,7 @@ import { chunkOf, createCompletionFold, type Head, usageChunk } from "./completi
 import { type ChoiceDelta, choiceDeltas } from "./deltas.ts";
 import { type PreparedChat, prepareChat } from "./prepare.ts";
 import { chatSchema } from "./request.ts";
+import { type ChatCompletion, chatChunk, chatCompletion } from "./wire.ts";
 
 export const chatOperations: readonly Operation[] = [
   {
@@ -22,7 +24,8 @@ export const chatOperations: readonly Operation[] = [
     path: "/v1/chat/completions",
     summary: "Continue a chat",
     body: chatSchema,
-    streams: true,
+    answer: z.union([chatCompletion, errorBody]),
+    frames: z.union([chatChunk, errorBody]),
   },
 ];
 
@@ -113,7 +116,7 @@ async function* framesOf(deltas: Deltas, head: Head, withUsage: boolean): AsyncG
   yield sseDone;
 }
 
-async function completionOf(deltas: Deltas, head: Head, chat: PreparedChat): Promise<object> {
+async function completionOf(deltas: Deltas, head: Head, chat: PreparedChat): Promise<ChatCompletion> {
   const fold = createCompletionFold(chat.requests.length, chat.withLogprobs);
   for await (const delta of deltas) fold.add(delta);
   return fold.completion(head);

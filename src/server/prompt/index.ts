@@ -8,7 +8,7 @@ export {
   type Spoken,
   toConversation,
 } from "./conversation.ts";
-export { type WireLogprob, type WireTokenLogprob, wireLogprob } from "./logprobs.ts";
+export { wireLogprob } from "./logprobs.ts";
 export {
   type AskedChoice,
   type AskedEffort,

@@ -2,7 +2,8 @@
 // so each starts before its deltas and ends with exactly what they add up to.
 
 import type { AgentEvent, MessageKind, SampledLogprob } from "../../agent/index.ts";
-import { callArguments, type WireLogprob, wireLogprob } from "../prompt/index.ts";
+import { callArguments, wireLogprob } from "../prompt/index.ts";
+import type { WireLogprob } from "../wire.ts";
 import { type SummaryPlace, summaryAdded, summaryDelta, summaryDone, summaryOf } from "./summary.ts";
 import type {
   EventBody,
