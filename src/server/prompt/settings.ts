@@ -15,10 +15,16 @@ export interface DeclaredFunction {
 
 const namePattern = /^[a-zA-Z0-9_-]{1,64}$/;
 
+export interface ToolSetOptions {
+  /** What the model calls a function; default: its name. */
+  readonly keyOf?: (index: number) => string;
+}
+
 /** `paramOf(index)` is where the name of a function stands in the request. */
 export function toolSetOf(
   functions: readonly DeclaredFunction[],
   paramOf: (index: number) => string,
+  { keyOf = (index) => functions[index].name }: ToolSetOptions = {},
 ): ToolSet {
   const entries = functions.map(({ name, description, parameters, strict }, index) => {
     if (!namePattern.test(name)) {
@@ -30,7 +36,7 @@ export function toolSetOf(
       ...(parameters != null && { parameters }),
       ...(strict != null && { strict }),
     };
-    return [name, tool] as const;
+    return [keyOf(index), tool] as const;
   });
   const names = entries.map(([name]) => name);
   const again = names.findIndex((name, index) => names.indexOf(name) !== index);

@@ -4,6 +4,7 @@
 import type { AgentEvent, MessageKind, SampledLogprob } from "../../agent/index.ts";
 import { callArguments, wireLogprob } from "../prompt/index.ts";
 import type { WireLogprob } from "../wire.ts";
+import type { FunctionName } from "./functions.ts";
 import { type SummaryPlace, summaryAdded, summaryDelta, summaryDone, summaryOf } from "./summary.ts";
 import type {
   EventBody,
@@ -57,7 +58,7 @@ interface OpenCall {
   readonly kind: "call";
   readonly id: string;
   readonly callId: string;
-  readonly name: string;
+  readonly called: FunctionName;
   text: string;
 }
 
@@ -78,7 +79,7 @@ function add(writing: Writing, event: ItemEvent, sealed: string | undefined): Ev
     case "text-end":
       return endOpen(writing, { status: statusOf(event.isComplete), sealed });
     case "tool-call-start":
-      return writing.functions.has(event.name) ? startCall(writing, event) : [];
+      return startCall(writing, event);
     case "tool-call-delta":
       if (open?.kind !== "call" || event.text === "") return [];
       open.text += event.text;
@@ -221,14 +222,18 @@ function startCall(
   writing: Writing,
   { id, name }: { readonly id: string; readonly name: string },
 ): EventBody[] {
-  const open: OpenCall = { kind: "call", id: writing.newId("fc"), callId: id, name, text: "" };
+  const called = writing.functions.get(name);
+  if (!called) return [];
+  const open: OpenCall = { kind: "call", id: writing.newId("fc"), callId: id, called, text: "" };
   writing.open = open;
   const item = callItem(open, "in_progress");
   return [{ type: "response.output_item.added", output_index: writing.output.length, item }];
 }
 
-function callItem({ id, callId, name, text }: OpenCall, status: ItemStatus): FunctionCallItem {
-  return { id, type: "function_call", status, call_id: callId, name, arguments: text };
+function callItem({ id, callId, called, text }: OpenCall, status: ItemStatus): FunctionCallItem {
+  const { name, namespace } = called;
+  const grouped = namespace == null ? { name } : { name, namespace };
+  return { id, type: "function_call", status, call_id: callId, ...grouped, arguments: text };
 }
 
 const argumentsDelta = (writing: Writing, { id }: OpenCall, delta: string): EventBody => ({
@@ -244,12 +249,12 @@ function endCall(writing: Writing, open: OpenCall, { status }: Ending): EventBod
     open.text = callArguments(open.text);
     deltas.push(argumentsDelta(writing, open, open.text));
   }
-  const { id, name, text } = open;
+  const { id, called, text } = open;
   const argumentsDone: EventBody = {
     type: "response.function_call_arguments.done",
     item_id: id,
     output_index: writing.output.length,
-    name,
+    name: called.name,
     arguments: text,
   };
   return [...deltas, argumentsDone, done(writing, callItem(open, status))];

@@ -37,7 +37,7 @@ export async function beginResponse(
   const run = await context.startRun({ call, model, request: { ...request, signal }, api: "responses" });
   const writer = createWriter({
     response: prepared.response,
-    functions: new Set(Object.keys(request.tools)),
+    functions: prepared.functionNames,
     isSummarized: prepared.isSummarized,
     tokenizer: model.tokenizer,
     newId: context.newId,

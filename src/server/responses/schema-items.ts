@@ -32,6 +32,11 @@ const reasoning = z.looseObject({
 
 const callId = z.string().min(1).max(64);
 
+/** It stands in a header of the prompt, in front of the function's name. */
+export const namespaceName = z
+  .string()
+  .regex(/^[a-zA-Z0-9_-]{1,64}$/, "a namespace has 1 to 64 letters, digits, _ and -");
+
 const functionCall = z.looseObject({
   type: z.literal("function_call"),
   id: itemId,
@@ -40,6 +45,7 @@ const functionCall = z.looseObject({
   name: z
     .string()
     .regex(/^[a-zA-Z0-9_.-]{1,64}$/, "a function's name has 1 to 64 letters, digits, _, . and -"),
+  namespace: namespaceName.nullish(),
   arguments: z.string(),
   status: z.string().nullish(),
 });

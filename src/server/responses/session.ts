@@ -136,7 +136,14 @@ async function readPrompt(session: Session, prepared: Prepared): Promise<Respons
   const now = (): number => Math.floor(context.now() / 1000);
   const { tokenizer } = model;
   const { newId } = context;
-  const options = { response, functions: new Set<string>(), isSummarized: false, tokenizer, newId, now };
+  const options = {
+    response,
+    functions: new Map<string, never>(),
+    isSummarized: false,
+    tokenizer,
+    newId,
+    now,
+  };
   const writer = createWriter(options);
   const end: AgentEvent = { type: "run-end", finishReason: "stop", usage, pendingCalls: [] };
   const events = [...writer.open(), ...writer.add(end)];

@@ -59,6 +59,7 @@ export const functionCallItem = named(
     status: itemStatus,
     call_id: z.string(),
     name: z.string(),
+    namespace: z.string().exactOptional().describe("Of a function that was declared in one"),
     arguments: z.string(),
   }),
 );
