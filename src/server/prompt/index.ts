@@ -14,6 +14,7 @@ export {
   type AskedEffort,
   type AskedSchema,
   askedEfforts,
+  calledName,
   type DeclaredFunction,
   effortOf,
   formatNamePattern,

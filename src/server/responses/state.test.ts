@@ -181,6 +181,7 @@ describe("conversations", () => {
       (output) =>
         output.map((item) => (item.type === "reasoning" ? { type: "item_reference", id: item.id } : item)),
     ],
+    ["sends references without a type", (output) => output.map(({ id }) => ({ id }))],
     ["drops the thoughts", (output) => output.filter(({ type }) => type !== "reasoning")],
     ["sends only the call", (output) => output.filter(({ type }) => type === "function_call")],
     [
