@@ -2,6 +2,7 @@
 
 import { describe, expect, test } from "vitest";
 import { createMemoryStore } from "../index.ts";
+import type { ResponseStore, StoreListener } from "../store/index.ts";
 import { calling, final, post, scriptedServer, thinking, tokens } from "../testing/scripted-server.ts";
 import { create, path } from "./testing/talk.ts";
 import type { ResponseObject, StreamEvent } from "./wire.ts";
@@ -114,6 +115,25 @@ describe("another key's response", () => {
       expect((await as("bob", method, place)).status).toBe(404);
     go();
     await expect.poll(async () => (await as("alice", "GET", `/${id}`)).body.status).toBe("completed");
+  });
+
+  test("stays its owner's when its process dies and another one marks it failed", async () => {
+    const store = createMemoryStore();
+    const never = async function* () {
+      yield* tokens("<|channel|>final<|message|>It");
+      await new Promise(() => {});
+    };
+    const { id } = await served([never], store).made("alice", { input: "Go", background: true });
+    const listeners: StoreListener[] = [];
+    const watch = (listener: StoreListener) => {
+      listeners.push(listener);
+      return () => {};
+    };
+    const watched: ResponseStore = { ...store, watch };
+    const { as } = served([], watched);
+    listeners[0].abandoned((await store.of("alice").get(id))!);
+    await expect.poll(async () => (await as("alice", "GET", `/${id}`)).body.status).toBe("failed");
+    expect((await as("bob", "GET", `/${id}`)).status).toBe(404);
   });
 
   test("gives nobody its thoughts by the id of its call", async () => {
