@@ -6,6 +6,7 @@ import fc from "fast-check";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { load } from "../src/library/node/index.ts";
 import { createMemoryStore, createServer, type LogEntry, type Server } from "../src/server/index.ts";
+import { checkDescribed } from "../src/server/testing/described.ts";
 import { mutated, realRequests } from "./fuzz/bodies.ts";
 import { arbitraryOf, type JsonSchema } from "./fuzz/from-schema.ts";
 
@@ -70,8 +71,10 @@ async function problemOf({ path, body }: Sent): Promise<string | undefined> {
   if (response.status >= 400) {
     const { error } = JSON.parse(text) as { error: { message: unknown; code: unknown } };
     const isWhole = typeof error.message === "string" && typeof error.code === "string";
-    return isWhole ? undefined : `an error without message or code: ${text}`;
+    if (!isWhole) return `an error without message or code: ${text}`;
   }
+  const undescribed = await checkDescribed(request, response, text).catch(String);
+  if (undescribed !== undefined) return undescribed;
   return /"code":"server_error"/.test(text) && !text.includes("request_timeout") ? text : undefined;
 }
 

@@ -270,7 +270,15 @@ describe("shapes that models produce", () => {
   });
 });
 
-const recipients = ["functions.get_weather", "functions.web-browsing", "browser.search", "python"];
+const recipients = [
+  "functions.get_weather",
+  "functions.web-browsing",
+  "functions.docs__find",
+  "functions.docs__open",
+  "functions.files__open",
+  "browser.search",
+  "python",
+];
 
 describe("recipients, when the tools are known", () => {
   test.each([
@@ -281,6 +289,8 @@ describe("recipients, when the tools are known", () => {
     ["functions.get-weather", "functions.get_weather", ["renamed-recipient"]],
     ["functions.Get_Weather", "functions.get_weather", ["renamed-recipient"]],
     ["functions.web_browsing", "functions.web-browsing", ["renamed-recipient"]],
+    ["functions.find", "functions.docs__find", ["renamed-recipient"]],
+    ["functions.open", "functions.open", ["unknown-recipient"]],
     ["functions.get_whether", "functions.get_whether", ["unknown-recipient"]],
     ["user", "user", []],
   ])("to=%s is %s", (recipient, readAs, notes) => {
@@ -292,7 +302,10 @@ describe("recipients, when the tools are known", () => {
     const sampled = "<|channel|>final answer follows<|message|>4<|return|>";
     expect(read({ sampled, recipients: [] })).toEqual({ reads: [answer], notes: ["header-junk"] });
     const code = "<|channel|>analysis code<|message|>4<|end|>";
-    expect(read({ sampled: code, recipients })).toEqual({ reads: [["analysis", undefined, "4"]], notes: [] });
+    expect(read({ sampled: code, recipients: [...recipients, "functions.docs__code"] })).toEqual({
+      reads: [["analysis", undefined, "4"]],
+      notes: [],
+    });
     // Without knowing the tools, as the official parser reads it.
     expect(read({ sampled: code }).reads).toEqual([["analysis", "code", "4"]]);
   });

@@ -11,12 +11,12 @@ import { completionOperations, completionRoutes } from "./completions/index.ts";
 import type { LogEntry, ServedModel, ServerContext, ServerEnv } from "./context.ts";
 import { errorResponse, HttpError, toHttpError } from "./errors.ts";
 import { createGate, type Gate, stoppingError } from "./gate.ts";
-import { healthRoutes } from "./health.ts";
+import { healthOperations, healthRoutes } from "./health.ts";
 import type { ApiKey } from "./keys.ts";
 import { defaultLimits, type Limits } from "./limits.ts";
 import { refuseOtherMethods } from "./methods.ts";
 import { createMetrics } from "./metrics.ts";
-import { createModelTable, modelsRoutes } from "./models.ts";
+import { createModelTable, modelOperations, modelsRoutes } from "./models.ts";
 import { openApiRoutes } from "./openapi.ts";
 import { allowedOrigin, type Origins } from "./origins.ts";
 import { createRateLimits, type RateLimit, rateLimitHeaders } from "./rate-limits.ts";
@@ -171,7 +171,8 @@ function createApp({ context, gate, admission, options, isReady }: AppParts): Ho
   app.route("/", modelsRoutes(context));
   app.route("/", chatRoutes(context, options.responses));
   app.route("/", completionRoutes(context));
-  app.route("/", openApiRoutes([...responsesOperations, ...chatOperations, ...completionOperations]));
+  const operations = [responsesOperations, chatOperations, completionOperations, modelOperations];
+  app.route("/", openApiRoutes([...operations.flat(), ...healthOperations]));
   app.notFound((c) => {
     const message = `There is nothing at ${c.req.method} ${c.req.path.slice(0, 200)}.`;
     return errorResponse(new HttpError(404, { code: "unknown_url", message }));

@@ -1,15 +1,33 @@
 // What a client reads when something is wrong: one error class with the fields of OpenAI's error object, and the one
 // table from this package's errors to it. Knows nothing of routes.
 
+import * as z from "zod";
 import { type ErrorCode, GptOssError } from "../base/index.ts";
+import { named, type Wire } from "./wire.ts";
 
-export type ErrorType =
-  | "invalid_request_error"
-  | "authentication_error"
-  | "conflict_error"
-  | "rate_limit_error"
-  | "server_error"
-  | "model_error";
+const errorType = z.enum([
+  "invalid_request_error",
+  "authentication_error",
+  "conflict_error",
+  "rate_limit_error",
+  "server_error",
+  "model_error",
+]);
+
+export type ErrorType = z.output<typeof errorType>;
+
+export const errorObjectSchema = z.object({
+  message: z.string(),
+  type: errorType,
+  param: z
+    .string()
+    .nullable()
+    .describe("The field of the request that is wrong, such as messages[0].content"),
+  code: z.string(),
+});
+
+/** The body of every answer that is no success; in streams of chats, a frame. */
+export const errorBody = named("Error", z.object({ error: errorObjectSchema }));
 
 export interface HttpErrorOptions {
   readonly message: string;
@@ -49,12 +67,7 @@ function typeOf(status: number): ErrorType {
   return status >= 500 ? "server_error" : "invalid_request_error";
 }
 
-export interface ErrorObject {
-  readonly message: string;
-  readonly type: ErrorType;
-  readonly param: string | null;
-  readonly code: string;
-}
+export type ErrorObject = Wire<typeof errorObjectSchema>;
 
 export const errorObject = ({ message, type, param, code }: HttpError): ErrorObject => ({
   message,

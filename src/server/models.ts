@@ -1,8 +1,11 @@
 // The list of models, and the way from a name to one of them. Ids may contain slashes, as they do on the hub.
 
 import { Hono } from "hono";
+import * as z from "zod";
 import type { ServedModel, ServerContext, ServerEnv } from "./context.ts";
 import { HttpError, retryAfterSeconds } from "./errors.ts";
+import type { Operation } from "./openapi.ts";
+import { named, unixSeconds, type Wire } from "./wire.ts";
 
 export interface ModelTable {
   /** Empty while they are loading. */
@@ -75,11 +78,30 @@ export function modelsRoutes(context: ServerContext): Hono<ServerEnv> {
   return routes;
 }
 
-const wireModel = ({ id, created, ownedBy = "openai", engine }: ServedModel) => ({
+const modelSchema = named(
+  "Model",
+  z.object({
+    id: z.string(),
+    object: z.literal("model"),
+    created: unixSeconds,
+    owned_by: z.string(),
+    max_model_len: z
+      .int()
+      .describe("Tokens of prompt and answer; as vLLM names it, OpenAI has no such field"),
+  }),
+);
+
+const modelList = named("ModelList", z.object({ object: z.literal("list"), data: z.array(modelSchema) }));
+
+export const modelOperations: readonly Operation[] = [
+  { method: "get", path: "/v1/models", summary: "The models of this server", answer: modelList },
+  { method: "get", path: "/v1/models/{id}", summary: "One model", answer: modelSchema },
+];
+
+const wireModel = ({ id, created, ownedBy = "openai", engine }: ServedModel): Wire<typeof modelSchema> => ({
   id,
   object: "model",
   created,
   owned_by: ownedBy,
-  // As vLLM names it; OpenAI has no such field.
   max_model_len: engine.contextLength,
 });

@@ -1,6 +1,7 @@
 // What models sampled lately, found again when a client sends it back: the thoughts before a function call, by call id,
 // for clients that drop them; and the tokens of a message, by its text, so that a prompt repeats exactly what is cached.
-// Bounded by bytes, the least recently used first out. Knows no wire format.
+// Bounded by bytes, the least recently used first out. What was sampled for one API key is found with that key only.
+// Knows no wire format.
 
 import type { AgentEvent, SampledMemory } from "../agent/index.ts";
 import type { AssistantMessage } from "../harmony/index.ts";
@@ -19,12 +20,17 @@ export interface RememberedCall extends SampledMessage {
   readonly thoughts: readonly SampledMessage[];
 }
 
-export interface ThoughtMemory {
+/** What one model sampled for callers with one key, or without a key. */
+export interface Thoughts {
   /** What a run's events go through; `memory` is the one that was given to the run. */
-  record(modelId: string, memory: SampledMemory): { add(event: AgentEvent): void };
-  call(modelId: string, callId: string): RememberedCall | undefined;
+  record(memory: SampledMemory): { add(event: AgentEvent): void };
+  call(callId: string): RememberedCall | undefined;
   /** The tokens of a message without a recipient. */
-  tokens(modelId: string, channel: string, text: string): readonly TokenId[] | undefined;
+  tokens(channel: string, text: string): readonly TokenId[] | undefined;
+}
+
+export interface ThoughtMemory {
+  of(modelId: string, keyName: string | undefined): Thoughts;
   /** About, of what is kept. */
   readonly bytes: number;
 }
@@ -64,25 +70,32 @@ export function createThoughtMemory(options: ThoughtMemoryOptions = {}): Thought
     entries.set(key, entry);
     return entry;
   };
-  const putText = (modelId: string, { message, tokens }: SampledMessage): void => {
-    if (!tokens) return;
-    const key = textKey(modelId, message.channel ?? "", message.content);
-    put(key, { tokens, bytes: 2 * key.length + tokenBytes * tokens.length });
-  };
 
   return {
-    record: (modelId, memory) =>
-      recorder(memory, {
-        text: (sampled) => putText(modelId, sampled),
-        call: (callId, call) => put(callKey(modelId, callId), { call, bytes: sizeOf(call) }),
-      }),
-    call(modelId, callId) {
-      const entry = find(callKey(modelId, callId));
-      return entry && "call" in entry ? entry.call : undefined;
-    },
-    tokens(modelId, channel, text) {
-      const entry = find(textKey(modelId, channel, text));
-      return entry && "tokens" in entry ? entry.tokens : undefined;
+    of(modelId, keyName) {
+      const callKey = (callId: string): string => JSON.stringify([keyName, modelId, callId]);
+      const textKey = (channel: string, text: string): string =>
+        JSON.stringify([keyName, modelId, channel, text]);
+      const putText = ({ message, tokens }: SampledMessage): void => {
+        if (!tokens) return;
+        const key = textKey(message.channel ?? "", message.content);
+        put(key, { tokens, bytes: 2 * key.length + tokenBytes * tokens.length });
+      };
+      return {
+        record: (memory) =>
+          recorder(memory, {
+            text: putText,
+            call: (callId, call) => put(callKey(callId), { call, bytes: sizeOf(call) }),
+          }),
+        call(callId) {
+          const entry = find(callKey(callId));
+          return entry && "call" in entry ? entry.call : undefined;
+        },
+        tokens(channel, text) {
+          const entry = find(textKey(channel, text));
+          return entry && "tokens" in entry ? entry.tokens : undefined;
+        },
+      };
     },
     get bytes() {
       return bytes;
@@ -91,9 +104,6 @@ export function createThoughtMemory(options: ThoughtMemoryOptions = {}): Thought
 }
 
 const tokenBytes = 8;
-const callKey = (modelId: string, callId: string): string => JSON.stringify([modelId, callId]);
-const textKey = (modelId: string, channel: string, text: string): string =>
-  JSON.stringify([modelId, channel, text]);
 
 const sizeOf = ({ thoughts, ...call }: RememberedCall): number =>
   [call, ...thoughts].reduce(

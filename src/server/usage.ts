@@ -1,14 +1,21 @@
 // What was used, as Chat Completions and Completions tell it.
 
+import * as z from "zod";
 import type { Usage } from "../agent/index.ts";
+import { named, tokenCount, type Wire } from "./wire.ts";
 
-export interface WireUsage {
-  readonly prompt_tokens: number;
-  readonly completion_tokens: number;
-  readonly total_tokens: number;
-  readonly prompt_tokens_details: { readonly cached_tokens: number; readonly audio_tokens: 0 };
-  readonly completion_tokens_details: { readonly reasoning_tokens: number; readonly audio_tokens: 0 };
-}
+export const usageSchema = named(
+  "Usage",
+  z.object({
+    prompt_tokens: tokenCount,
+    completion_tokens: tokenCount,
+    total_tokens: tokenCount,
+    prompt_tokens_details: z.object({ cached_tokens: tokenCount, audio_tokens: z.literal(0) }),
+    completion_tokens_details: z.object({ reasoning_tokens: tokenCount, audio_tokens: z.literal(0) }),
+  }),
+);
+
+export type WireUsage = Wire<typeof usageSchema>;
 
 /** Of all choices; a prompt counts once for its `choicesOfPrompt` choices, which follow one another. */
 export function wireUsage(usages: readonly Usage[], choicesOfPrompt = usages.length): WireUsage {

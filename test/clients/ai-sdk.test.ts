@@ -5,6 +5,7 @@ import { createOpenAI } from "@ai-sdk/openai";
 import { createOpenAICompatible } from "@ai-sdk/openai-compatible";
 import {
   APICallError,
+  defaultSettingsMiddleware,
   generateText,
   type LanguageModel,
   type ModelMessage,
@@ -12,6 +13,7 @@ import {
   stepCountIs,
   streamText,
   tool,
+  wrapLanguageModel,
 } from "ai";
 import { describe, expect, test } from "vitest";
 import * as z from "zod";
@@ -31,9 +33,14 @@ const server = useServer();
 interface Provider {
   readonly name: string;
   readonly of: (baseURL: string, modelId: string) => LanguageModel;
-  /** Whether it shows the chain of thought: OpenAI's own shows summaries only, or nothing in Chat. */
+  /** Whether it shows the chain of thought: OpenAI's own shows summaries only, where they are asked for, or nothing in Chat. */
   readonly showsReasoning: boolean;
 }
+
+/** It asks for reasoning where it knows the model's name, or is told. */
+const withSummary = defaultSettingsMiddleware({
+  settings: { providerOptions: { openai: { forceReasoning: true, reasoningSummary: "auto" } } },
+});
 
 const apiKey = "none";
 const providers: readonly Provider[] = [
@@ -41,6 +48,12 @@ const providers: readonly Provider[] = [
     name: "openai, Responses",
     of: (baseURL, id) => createOpenAI({ baseURL, apiKey }).responses(id),
     showsReasoning: false,
+  },
+  {
+    name: "openai, Responses, with summaries",
+    of: (baseURL, id) =>
+      wrapLanguageModel({ model: createOpenAI({ baseURL, apiKey }).responses(id), middleware: withSummary }),
+    showsReasoning: true,
   },
   {
     name: "openai, Chat",

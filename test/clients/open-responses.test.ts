@@ -132,6 +132,7 @@ describe.skipIf(!isThere)("Open Responses", () => {
       store: false,
       include: ["reasoning.encrypted_content"],
     },
+    "thoughts with a summary": { input: "What is 3 + 4?", reasoning: { summary: "auto" } },
     "several messages, parts and roles": {
       input: [
         { type: "message", role: "system", content: instructions },

@@ -125,6 +125,17 @@ describe("the accumulator", () => {
     expect(reasoningOf(response as OpenAI.Responses.Response)).toContain("digit");
   });
 
+  test("takes a summary, which is the chain of thought", async () => {
+    const stream = client().responses.stream({ model, input: sum, reasoning: { summary: "auto" } });
+    let summary = "";
+    stream.on("response.reasoning_summary_text.delta", ({ delta }) => {
+      summary += delta;
+    });
+    const response = await stream.finalResponse();
+    expect(summary).toBe(reasoningOf(response as OpenAI.Responses.Response));
+    expect(response.output[0]).toMatchObject({ summary: [{ type: "summary_text", text: summary }] });
+  });
+
   test("parses arguments and structured output", async () => {
     const withCall = client().responses.stream({
       model,

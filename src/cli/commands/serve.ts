@@ -1,5 +1,6 @@
 // `gpt-oss serve`: from options to a server that listens, and to its end.
 
+import { scryptSync } from "node:crypto";
 import { stat } from "node:fs/promises";
 import { Command, Option } from "commander";
 import { embeddedContextTokens } from "../../library/node/index.ts";
@@ -37,6 +38,7 @@ interface Options extends ModelOptions {
   readonly store: string;
   readonly storeDays?: number;
   readonly reasoningEvents?: NonNullable<ResponsesOptions["reasoningEvents"]>;
+  readonly reasoningSummary?: NonNullable<ResponsesOptions["reasoningSummary"]>;
   readonly log: LogStyle;
   readonly grace: number;
 }
@@ -91,6 +93,11 @@ export const serveCommand = (): Command =>
         "reasoning",
         "none",
       ]),
+    )
+    .addOption(
+      new Option("--reasoning-summary <when>", "/v1/responses sends reasoning as its summary too")
+        .choices(["asked", "always", "none"])
+        .default("asked"),
     )
     .addOption(
       new Option("--log <style>", "requests on stderr, never what was said")
@@ -170,7 +177,8 @@ function withContext(options: Options): Options {
 type Parts = Pick<Parameters<typeof serve>[0], "models" | "store" | "keys">;
 
 async function listenOn(options: Options, parts: Parts): Promise<Listening> {
-  const { host, port, maxSequences, maxWaiting, maxSeconds, allowHost, origin, reasoningEvents } = options;
+  const { host, port, maxSequences, maxWaiting, maxSeconds, allowHost, origin } = options;
+  const { reasoningEvents, reasoningSummary } = options;
   const secret = process.env.GPT_OSS_SECRET;
   const limits: Partial<Limits> = {
     requests: maxSequences + maxWaiting,
@@ -187,7 +195,11 @@ async function listenOn(options: Options, parts: Parts): Promise<Listening> {
       log: logger(options.log),
       ...(allowHost && { hosts: allowHost }),
       ...(origin && { origins: origin.includes("*") ? "*" : origin }),
-      responses: { ...(reasoningEvents && { reasoningEvents }), ...(secret && { secret }) },
+      responses: {
+        ...(reasoningEvents && { reasoningEvents }),
+        ...(reasoningSummary && { reasoningSummary }),
+        ...(secret && { secret }),
+      },
     });
   } catch (error) {
     throw listenError(error, host, port);
@@ -221,12 +233,18 @@ const shortestKey = 8;
 
 async function keysOf({ apiKey = [], apiKeys }: Options): Promise<ApiKey[]> {
   const fromEnvironment = (process.env.GPT_OSS_API_KEY ?? "").split(",").map((key) => key.trim());
-  const plain = [...apiKey, ...fromEnvironment.filter((key) => key !== "")];
+  const plain = [...new Set([...apiKey, ...fromEnvironment.filter((key) => key !== "")])];
   if (plain.some((key) => key.length < shortestKey || /\s/.test(key)))
     throw badArgument(`an API key has at least ${shortestKey} characters and no spaces`);
-  const named = plain.map((key, index) => ({ name: `key-${index + 1}`, key }));
+  const named = plain.map((key) => ({ name: nameOf(key), key }));
   return [...named, ...(apiKeys === undefined ? [] : await readApiKeys(apiKeys))];
 }
+
+/**
+ * Stored responses belong to a key's name, so that a key without one has the same at every start, whatever stands beside
+ * it. Slow to compute, so that the name in a log does not help to guess the key.
+ */
+const nameOf = (key: string): string => `key-${scryptSync(key, "gpt-oss name of a key", 4).toString("hex")}`;
 
 const aborted = (signal: AbortSignal): Promise<void> =>
   new Promise((resolve) => {

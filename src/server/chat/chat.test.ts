@@ -424,6 +424,10 @@ describe("settings", () => {
     });
     const tool_choice = { type: "function", function: { name: "other" } };
     expect(await refusal({ tools: [getWeather], tool_choice })).toMatchObject({ param: "tool_choice" });
+    const odd = { id: "call_x", type: "function", function: { name: "f to=user", arguments: "{}" } };
+    expect(await refusal({ messages: [user("a"), { role: "assistant", tool_calls: [odd] }] })).toMatchObject({
+      param: "messages[1].tool_calls[0].function.name",
+    });
     const orphan = { role: "tool", tool_call_id: "call_x", content: "sunny" };
     expect(await refusal({ messages: [user("a"), orphan] })).toMatchObject({
       param: "messages[1].tool_call_id",

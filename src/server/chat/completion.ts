@@ -2,9 +2,10 @@
 
 import type { Usage } from "../../agent/index.ts";
 import type { Interleaved } from "../interleave.ts";
-import type { WireLogprob } from "../prompt/index.ts";
 import { wireUsage } from "../usage.ts";
-import type { ChatFinishReason, ChoiceDelta, ToolCallDelta } from "./deltas.ts";
+import type { WireLogprob } from "../wire.ts";
+import type { ChoiceDelta } from "./deltas.ts";
+import type { ChatChunk, ChatCompletion, ChatFinishReason, ChatMessage, ToolCallDelta } from "./wire.ts";
 
 /** What all chunks of a completion have in common. */
 export interface Head {
@@ -14,7 +15,7 @@ export interface Head {
   readonly system_fingerprint: string;
 }
 
-export function chunkOf(head: Head, { index, value }: Interleaved<ChoiceDelta>) {
+export function chunkOf(head: Head, { index, value }: Interleaved<ChoiceDelta>): ChatChunk {
   const { delta, logprobs, finish_reason } = value;
   return {
     ...chunkHead(head),
@@ -22,7 +23,7 @@ export function chunkOf(head: Head, { index, value }: Interleaved<ChoiceDelta>) 
   };
 }
 
-export const usageChunk = (head: Head, usages: readonly Usage[]) => ({
+export const usageChunk = (head: Head, usages: readonly Usage[]): ChatChunk => ({
   ...chunkHead(head),
   choices: [],
   usage: wireUsage(usages),
@@ -30,7 +31,7 @@ export const usageChunk = (head: Head, usages: readonly Usage[]) => ({
 
 const chunkHead = ({ id, created, model, system_fingerprint }: Head) => ({
   id,
-  object: "chat.completion.chunk",
+  object: "chat.completion.chunk" as const,
   created,
   model,
   system_fingerprint,
@@ -49,7 +50,7 @@ interface Choice {
 
 export interface CompletionFold {
   add(delta: Interleaved<ChoiceDelta>): void;
-  completion(head: Head): object;
+  completion(head: Head): ChatCompletion;
 }
 
 export function createCompletionFold(choiceCount: number, withLogprobs: boolean): CompletionFold {
@@ -103,7 +104,7 @@ function addCall({ calls }: Choice, { index, id, function: part }: ToolCallDelta
   calls[index].arguments += part.arguments;
 }
 
-function messageOf({ content, reasoning, calls, functionCall }: Choice) {
+function messageOf({ content, reasoning, calls, functionCall }: Choice): ChatMessage {
   const hasCall = calls.length > 0 || functionCall !== undefined;
   return {
     role: "assistant",
@@ -113,7 +114,7 @@ function messageOf({ content, reasoning, calls, functionCall }: Choice) {
     ...(calls.length > 0 && {
       tool_calls: calls.map(({ id, name, arguments: text }) => ({
         id,
-        type: "function",
+        type: "function" as const,
         function: { name, arguments: text },
       })),
     }),

@@ -2,30 +2,12 @@
 
 import type { AgentEvent, RunEnd, Usage } from "../../agent/index.ts";
 import type { Tokenizer } from "../../tokenizer/index.ts";
-import { callArguments, type WireLogprob, wireLogprob } from "../prompt/index.ts";
-
-export interface ToolCallDelta {
-  readonly index: number;
-  readonly id?: string;
-  readonly type?: "function";
-  readonly function: { readonly name?: string; readonly arguments: string };
-}
-
-export interface MessageDelta {
-  readonly role?: "assistant";
-  readonly content?: string;
-  /** The same twice: the cookbook's name, and the one that clients of DeepSeek and llama.cpp read. */
-  readonly reasoning?: string;
-  readonly reasoning_content?: string;
-  readonly tool_calls?: readonly ToolCallDelta[];
-  readonly function_call?: { readonly name?: string; readonly arguments: string };
-}
-
-export type ChatFinishReason = "stop" | "length" | "tool_calls" | "function_call";
+import { callArguments, wireLogprob } from "../prompt/index.ts";
+import type { ChatFinishReason, ChatLogprobs, MessageDelta } from "./wire.ts";
 
 export interface ChoiceDelta {
   readonly delta: MessageDelta;
-  readonly logprobs: { readonly content: readonly WireLogprob[]; readonly refusal: null } | null;
+  readonly logprobs: ChatLogprobs;
   readonly finish_reason: ChatFinishReason | null;
   /** With the last delta. */
   readonly usage?: Usage;

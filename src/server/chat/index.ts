@@ -1,10 +1,11 @@
 // POST /v1/chat/completions.
 
 import { Hono } from "hono";
+import * as z from "zod";
 import type { Usage } from "../../agent/index.ts";
 import { parseBody, readBody } from "../body.ts";
 import type { ServedModel, ServerContext, ServerEnv } from "../context.ts";
-import { errorObject, toHttpError } from "../errors.ts";
+import { errorBody, errorObject, toHttpError } from "../errors.ts";
 import { eventualJson } from "../eventual-json.ts";
 import { type Interleaved, interleave } from "../interleave.ts";
 import type { Operation } from "../openapi.ts";
@@ -15,6 +16,7 @@ import { chunkOf, createCompletionFold, type Head, usageChunk } from "./completi
 import { type ChoiceDelta, choiceDeltas } from "./deltas.ts";
 import { type PreparedChat, prepareChat } from "./prepare.ts";
 import { chatSchema } from "./request.ts";
+import { type ChatCompletion, chatChunk, chatCompletion } from "./wire.ts";
 
 export const chatOperations: readonly Operation[] = [
   {
@@ -22,7 +24,8 @@ export const chatOperations: readonly Operation[] = [
     path: "/v1/chat/completions",
     summary: "Continue a chat",
     body: chatSchema,
-    streams: true,
+    answer: z.union([chatCompletion, errorBody]),
+    frames: z.union([chatChunk, errorBody]),
   },
 ];
 
@@ -39,7 +42,7 @@ export function chatRoutes(
   routes.post("/v1/chat/completions", async (c) => {
     const { call } = c.var;
     const body = parseBody(chatSchema, await readBody(c.req.raw, context.limits));
-    const chat = prepareChat(context, body, media);
+    const chat = prepareChat(context, body, { media, keyName: call.key });
     const runs = await startAll(
       chat.requests.map((request) => () => {
         const { model } = chat;
@@ -48,7 +51,7 @@ export function chatRoutes(
     );
     const deltas = interleave(
       runs.map((run) =>
-        choiceDeltas(remembered(context, chat, run), deltaOptions(chat), () => whyAborted(context, call)),
+        choiceDeltas(remembered(chat, run), deltaOptions(chat), () => whyAborted(context, call)),
       ),
     );
     const head = headOf(context, chat.model);
@@ -71,8 +74,8 @@ export function chatRoutes(
 }
 
 /** So that a client that drops the thoughts before a call can be helped when it comes back with the result. */
-async function* remembered({ thoughts }: ServerContext, { model, memory }: PreparedChat, { events }: Run) {
-  const recorder = thoughts.record(model.id, memory);
+async function* remembered({ thoughts, memory }: PreparedChat, { events }: Run) {
+  const recorder = thoughts.record(memory);
   for await (const event of events) {
     recorder.add(event);
     yield event;
@@ -113,7 +116,7 @@ async function* framesOf(deltas: Deltas, head: Head, withUsage: boolean): AsyncG
   yield sseDone;
 }
 
-async function completionOf(deltas: Deltas, head: Head, chat: PreparedChat): Promise<object> {
+async function completionOf(deltas: Deltas, head: Head, chat: PreparedChat): Promise<ChatCompletion> {
   const fold = createCompletionFold(chat.requests.length, chat.withLogprobs);
   for await (const delta of deltas) fold.add(delta);
   return fold.completion(head);

@@ -14,6 +14,7 @@ import {
   toolSetOf,
 } from "../prompt/index.ts";
 import { samplingOf, stopOf } from "../sampling.ts";
+import type { Thoughts } from "../thoughts.ts";
 import { historyOf } from "./messages.ts";
 import type { ChatBody } from "./request.ts";
 
@@ -22,6 +23,7 @@ export interface PreparedChat {
   /** One for each choice, without a signal. */
   readonly requests: readonly AgentRequest[];
   readonly memory: SampledMemory;
+  readonly thoughts: Thoughts;
   readonly functionNames: ReadonlySet<string>;
   /** Calls go by `function_call`, as before there were tools. */
   readonly isLegacy: boolean;
@@ -29,11 +31,22 @@ export interface PreparedChat {
   readonly withLogprobs: boolean;
 }
 
-export function prepareChat(context: ServerContext, body: ChatBody, media: MediaPolicy): PreparedChat {
+export interface ChatAsked {
+  readonly media: MediaPolicy;
+  /** Who asks. */
+  readonly keyName: string | undefined;
+}
+
+export function prepareChat(
+  context: ServerContext,
+  body: ChatBody,
+  { media, keyName }: ChatAsked,
+): PreparedChat {
   refuseUnsupported(body);
   const model = context.model(body.model);
   const { said, answerStart } = historyOf(body.messages, media);
-  const { messages, memory } = toConversation(said, { modelId: model.id, thoughts: context.thoughts });
+  const thoughts = context.thoughts.of(model.id, keyName);
+  const { messages, memory } = toConversation(said, { thoughts });
   const isLegacy = body.tools == null && body.functions != null;
   const tools = toolsOf(body);
   const toolChoice = toolChoiceOf(choiceOf(body), tools);
@@ -63,6 +76,7 @@ export function prepareChat(context: ServerContext, body: ChatBody, media: Media
     model,
     requests,
     memory,
+    thoughts,
     functionNames: new Set(Object.keys(tools)),
     isLegacy,
     showsReasoning: body.reasoning?.exclude !== true && body.include_reasoning !== false,

@@ -2,7 +2,7 @@
 // ignored: clients send fields of their own vendors.
 
 import * as z from "zod";
-import { type AskedEffort, askedEfforts, formatNamePattern } from "../prompt/index.ts";
+import { type AskedEffort, askedEfforts, calledName, formatNamePattern } from "../prompt/index.ts";
 import { samplingFields } from "../sampling.ts";
 
 const jsonSchema = z.union([z.boolean(), z.record(z.string(), z.unknown())]);
@@ -11,7 +11,7 @@ const jsonSchema = z.union([z.boolean(), z.record(z.string(), z.unknown())]);
 const part = z.looseObject({ type: z.string(), text: z.string().nullish(), refusal: z.string().nullish() });
 const content = z.union([z.string(), z.array(part)]);
 
-const functionCall = z.object({ name: z.string(), arguments: z.string() });
+const functionCall = z.object({ name: calledName, arguments: z.string() });
 const toolCall = z.object({ id: z.string(), type: z.literal("function").optional(), function: functionCall });
 
 const message = z.discriminatedUnion("role", [

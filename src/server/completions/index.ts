@@ -1,11 +1,12 @@
 // POST /v1/completions: a text, or tokens, continued as they are. No conversation, no reasoning, no tools.
 
 import { Hono } from "hono";
+import * as z from "zod";
 import type { AgentEvent, SampledLogprob, Usage } from "../../agent/index.ts";
 import type { TokenId, Tokenizer } from "../../tokenizer/index.ts";
 import { parseBody, readBody } from "../body.ts";
 import type { ServerContext, ServerEnv } from "../context.ts";
-import { errorObject, toHttpError } from "../errors.ts";
+import { errorBody, errorObject, toHttpError } from "../errors.ts";
 import { eventualJson } from "../eventual-json.ts";
 import { type Interleaved, interleave } from "../interleave.ts";
 import type { Operation } from "../openapi.ts";
@@ -15,11 +16,24 @@ import { wireUsage } from "../usage.ts";
 import { continueTokens } from "./continue.ts";
 import { type PreparedCompletion, prepareCompletion } from "./prepare.ts";
 import { completionSchema } from "./request.ts";
+import {
+  type TextCompletion,
+  type TextCompletionChunk,
+  textCompletion,
+  textCompletionChunk,
+} from "./wire.ts";
 
 const path = "/v1/completions";
 
 export const completionOperations: readonly Operation[] = [
-  { method: "post", path, summary: "Continue a text as it is", body: completionSchema, streams: true },
+  {
+    method: "post",
+    path,
+    summary: "Continue a text as it is",
+    body: completionSchema,
+    answer: z.union([textCompletion, errorBody]),
+    frames: z.union([textCompletionChunk, errorBody]),
+  },
 ];
 
 interface Part {
@@ -80,7 +94,7 @@ type Writer = ReturnType<typeof createWriter>;
 function createWriter(context: ServerContext, { model, withLogprobs, choicesOfPrompt }: PreparedCompletion) {
   const head = {
     id: context.newId("cmpl").replace("_", "-"),
-    object: "text_completion",
+    object: "text_completion" as const,
     created: Math.floor(context.now() / 1000),
     model: model.id,
   };
@@ -123,16 +137,19 @@ const finite = (logprob: number): number => (Number.isFinite(logprob) ? logprob 
 async function* framesOf(parts: Parts, writer: Writer, withUsage: boolean): AsyncGenerator<string, void> {
   const { head } = writer;
   try {
-    for await (const part of parts)
-      yield sseFrame({ ...head, choices: [writer.choice(part)], ...(withUsage && { usage: null }) });
+    for await (const part of parts) {
+      const choices = [writer.choice(part)];
+      yield sseFrame({ ...head, choices, ...(withUsage && { usage: null }) } satisfies TextCompletionChunk);
+    }
   } catch (error) {
     return void (yield sseFrame({ error: errorObject(toHttpError(error)) }));
   }
-  if (withUsage) yield sseFrame({ ...head, choices: [], usage: writer.usage() });
+  if (withUsage)
+    yield sseFrame({ ...head, choices: [], usage: writer.usage() } satisfies TextCompletionChunk);
   yield sseDone;
 }
 
-async function whole(parts: Parts, writer: Writer, count: number): Promise<object> {
+async function whole(parts: Parts, writer: Writer, count: number): Promise<TextCompletion> {
   const choices = Array.from({ length: count }, (_, index) => writer.choice(nothing(index)));
   for await (const part of parts) {
     const choice = choices[part.index];

@@ -6,7 +6,7 @@ import { type SampledMemory, type ToolCall, toolResult } from "../../agent/index
 import type { Message } from "../../harmony/index.ts";
 import type { TokenId } from "../../tokenizer/index.ts";
 import { HttpError } from "../errors.ts";
-import type { SampledMessage, SampledText, ThoughtMemory } from "../thoughts.ts";
+import type { SampledMessage, SampledText, Thoughts } from "../thoughts.ts";
 
 /** One thing that was said, oldest first. */
 export type Said =
@@ -41,8 +41,7 @@ export interface Spoken {
 }
 
 export interface ConversationOptions {
-  readonly modelId: string;
-  readonly thoughts: ThoughtMemory;
+  readonly thoughts: Thoughts;
   /** Of the request; developer messages at the beginning follow them. */
   readonly instructions?: string;
 }
@@ -98,7 +97,7 @@ function add(spoken: Speaking, said: Said): void {
 
 function addText(spoken: Speaking, channel: string, content: string): void {
   const message: SampledText = { role: "assistant", channel, content };
-  const tokens = spoken.thoughts.tokens(spoken.modelId, channel, content);
+  const tokens = spoken.thoughts.tokens(channel, content);
   spoken.messages.push(remember(spoken, { message, ...(tokens && { tokens }) }));
 }
 
@@ -108,7 +107,7 @@ function remember(spoken: Speaking, { message, tokens }: SampledMessage): Messag
 }
 
 function addCall(spoken: Speaking, { callId, name, arguments: text }: SaidCall): void {
-  const known = spoken.thoughts.call(spoken.modelId, callId);
+  const known = spoken.thoughts.call(callId);
   const recipient = `functions.${name}`;
   const isSame =
     known && known.message.recipient === recipient && callArguments(known.message.content) === text;

@@ -8,12 +8,13 @@ export {
   type Spoken,
   toConversation,
 } from "./conversation.ts";
-export { type WireLogprob, type WireTokenLogprob, wireLogprob } from "./logprobs.ts";
+export { wireLogprob } from "./logprobs.ts";
 export {
   type AskedChoice,
   type AskedEffort,
   type AskedSchema,
   askedEfforts,
+  calledName,
   type DeclaredFunction,
   effortOf,
   formatNamePattern,

@@ -3,17 +3,7 @@
 import type { SampledLogprob } from "../../agent/index.ts";
 import type { TokenLogprob } from "../../engine/index.ts";
 import type { TokenId, Tokenizer } from "../../tokenizer/index.ts";
-
-export interface WireTokenLogprob {
-  readonly token: string;
-  readonly logprob: number;
-  /** Of the token alone; a character may be spread over several tokens. */
-  readonly bytes: readonly number[];
-}
-
-export interface WireLogprob extends WireTokenLogprob {
-  readonly top_logprobs: readonly WireTokenLogprob[];
-}
+import type { WireLogprob, WireTokenLogprob } from "../wire.ts";
 
 export function wireLogprob(tokenizer: Tokenizer, { top, ...sampled }: SampledLogprob): WireLogprob {
   return {

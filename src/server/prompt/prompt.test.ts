@@ -5,8 +5,7 @@ import { contentText, effortOf, type Said, toConversation, toolChoiceOf, toolSet
 
 const conversation = (said: readonly Said[], instructions?: string) =>
   toConversation(said, {
-    modelId: "model",
-    thoughts: createThoughtMemory(),
+    thoughts: createThoughtMemory().of("model", undefined),
     ...(instructions !== undefined && { instructions }),
   }).messages;
 

@@ -1,6 +1,7 @@
 // The settings that all APIs have under slightly different spellings: functions, whether to call them, effort, and the
 // shape of the answer.
 
+import * as z from "zod";
 import type { AnswerFormat, Effort, ToolChoice, ToolSet } from "../../agent/index.ts";
 import type { JsonSchema } from "../../harmony/index.ts";
 import { invalidValue } from "../errors.ts";
@@ -15,10 +16,21 @@ export interface DeclaredFunction {
 
 const namePattern = /^[a-zA-Z0-9_-]{1,64}$/;
 
+/** Of a call in the history, by whichever server it was made. It stands in a header of the prompt, so it stays one word. */
+export const calledName = z
+  .string()
+  .regex(/^[a-zA-Z0-9_.-]{1,64}$/, "a function's name has 1 to 64 letters, digits, _, . and -");
+
+export interface ToolSetOptions {
+  /** What the model calls a function; default: its name. */
+  readonly keyOf?: (index: number) => string;
+}
+
 /** `paramOf(index)` is where the name of a function stands in the request. */
 export function toolSetOf(
   functions: readonly DeclaredFunction[],
   paramOf: (index: number) => string,
+  { keyOf = (index) => functions[index].name }: ToolSetOptions = {},
 ): ToolSet {
   const entries = functions.map(({ name, description, parameters, strict }, index) => {
     if (!namePattern.test(name)) {
@@ -30,7 +42,7 @@ export function toolSetOf(
       ...(parameters != null && { parameters }),
       ...(strict != null && { strict }),
     };
-    return [name, tool] as const;
+    return [keyOf(index), tool] as const;
   });
   const names = entries.map(([name]) => name);
   const again = names.findIndex((name, index) => names.indexOf(name) !== index);

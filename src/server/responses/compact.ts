@@ -10,20 +10,21 @@ import type { Call } from "../context.ts";
 import { errorObject } from "../errors.ts";
 import { eventualJson } from "../eventual-json.ts";
 import { contentText } from "../prompt/index.ts";
+import type { Wire } from "../wire.ts";
 import type { KeptItem, KeptMessage } from "./kept-items.ts";
 import type { ResponsesApiParts } from "./options.ts";
 import { type Prepared, prepare } from "./prepare.ts";
 import { compactBody } from "./schema.ts";
+import type { compactedResponse } from "./wire-answers.ts";
 import { wireUsage } from "./writer.ts";
 
 export async function compact(api: ResponsesApiParts, call: Call, request: Request): Promise<Response> {
   const body = parseBody(compactBody, await readBody(request, api.context.limits));
-  const prepared = await prepare(api, {
-    ...body,
-    truncation: "auto",
-    max_output_tokens: summaryTokens,
-    store: false,
-  });
+  const prepared = await prepare(
+    api,
+    { ...body, truncation: "auto", max_output_tokens: summaryTokens, store: false },
+    { keyName: call.key },
+  );
   return eventualJson({
     call,
     work: compacted(api, call, prepared),
@@ -40,7 +41,11 @@ const task =
   "what was found out and decided, names, numbers and file paths that matter, and what remains to be done. " +
   "Write only the summary.";
 
-async function compacted(api: ResponsesApiParts, call: Call, prepared: Prepared): Promise<unknown> {
+async function compacted(
+  api: ResponsesApiParts,
+  call: Call,
+  prepared: Prepared,
+): Promise<Wire<typeof compactedResponse>> {
   const { context, seal } = api;
   const { summary, usage } = await summarize(api, call, prepared);
   const text = `Summary of the conversation so far:\n\n${summary}`;

@@ -356,6 +356,7 @@ describe("requests that cannot be run", () => {
       "previous_response_not_found",
       "previous_response_id",
     ],
+    ["item reference without a type", { input: [{ id: "msg_none" }] }, 404, "item_not_found", "input[0]"],
     [
       "item reference",
       { input: [{ type: "item_reference", id: "msg_none" }] },

@@ -29,7 +29,7 @@ export async function createResponse(
     mode: reasoningEventsOf(request.headers, api.options.reasoningEvents),
     everyMs: limits.heartbeatMs,
   };
-  const prepared = await prepare(api, body);
+  const prepared = await prepare(api, body, { keyName: call.key });
   if (body.background) {
     const live = await startBackground(api, prepared, call);
     return body.stream ? followed(call, live, frames) : Response.json(prepared.response);
@@ -63,7 +63,7 @@ async function startBackground(
   const running = await beginResponse(api, prepared, { call, signal: stopping.signal });
   try {
     const response: ResponseObject = { ...prepared.response, status: "in_progress" };
-    await store.put(storedRecord({ response, input: prepared.items }));
+    await store.put(storedRecord({ response, input: prepared.items, keyName: prepared.keyName }));
   } catch (error) {
     stopping.abort();
     for await (const _ of running.events); // gives its place back

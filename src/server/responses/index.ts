@@ -1,21 +1,26 @@
 // The Responses API: its routes, its WebSocket sessions, and what the server's own description says of it.
 
 import { Hono } from "hono";
+import * as z from "zod";
 import type { Call, ServerContext, ServerEnv } from "../context.ts";
+import { errorBody } from "../errors.ts";
 import type { Operation } from "../openapi.ts";
 import type { SocketPeer, SocketSession } from "../socket.ts";
 import { compact } from "./compact.ts";
 import { countInputTokens } from "./count.ts";
 import { createResponse } from "./create.ts";
 import { createLiveResponses } from "./live.ts";
-import { keptResponse, storeLookup } from "./lookup.ts";
+import { keptResponse } from "./lookup.ts";
 import type { ResponsesApiParts, ResponsesOptions } from "./options.ts";
 import { compactBody, createBody, inputTokensBody, listQuery, retrieveQuery } from "./schema.ts";
 import { createSeal } from "./seal.ts";
 import { openSession } from "./session.ts";
 import { cancel, failAbandoned, inputItems, remove, retrieve } from "./stored.ts";
+import { compactedResponse, countedTokens, deletedResponse, itemList } from "./wire-answers.ts";
+import { shownEvent } from "./wire-events.ts";
+import { responseObject } from "./wire-items.ts";
 
-export type { ReasoningEvents, ResponsesOptions } from "./options.ts";
+export type { ReasoningEvents, ReasoningSummary, ResponsesOptions } from "./options.ts";
 
 export interface ResponsesApi {
   /** Mounted at /v1/responses. */
@@ -31,12 +36,12 @@ export function createResponsesApi(context: ServerContext, options: ResponsesOpt
     context,
     options: {
       reasoningEvents: "reasoning_text",
+      reasoningSummary: "asked",
       unsupportedTools: "ignore",
       media: "placeholder",
       ...chosen,
     },
     seal: createSeal(secret),
-    lookup: storeLookup(context.store),
     live: createLiveResponses(context),
   };
   const unwatch = context.store.watch({
@@ -58,7 +63,7 @@ function routesOf(api: ResponsesApiParts): Hono<ServerEnv> {
     request: c.req.raw,
   });
   routes.post("/", (c) => createResponse(api, c.var.call, c.req.raw));
-  routes.post("/input_tokens", (c) => countInputTokens(api, c.req.raw));
+  routes.post("/input_tokens", (c) => countInputTokens(api, c.var.call, c.req.raw));
   routes.post("/compact", (c) => compact(api, c.var.call, c.req.raw));
   routes.get("/:id", (c) => retrieve(api, one(c)));
   routes.delete("/:id", (c) => remove(api, one(c)));
@@ -70,22 +75,48 @@ function routesOf(api: ResponsesApiParts): Hono<ServerEnv> {
 const path = "/v1/responses";
 
 export const responsesOperations: readonly Operation[] = [
-  { method: "post", path, summary: "Create a response", body: createBody, streams: true },
+  {
+    method: "post",
+    path,
+    summary: "Create a response",
+    body: createBody,
+    answer: responseObject,
+    frames: shownEvent,
+  },
   {
     method: "get",
     path: `${path}/{id}`,
     summary: "Read a response, or follow it",
     query: retrieveQuery,
-    streams: true,
+    answer: responseObject,
+    frames: shownEvent,
   },
-  { method: "delete", path: `${path}/{id}`, summary: "Delete a response" },
-  { method: "post", path: `${path}/{id}/cancel`, summary: "Cancel a background response" },
-  { method: "get", path: `${path}/{id}/input_items`, summary: "List a response's input", query: listQuery },
+  { method: "delete", path: `${path}/{id}`, summary: "Delete a response", answer: deletedResponse },
+  {
+    method: "post",
+    path: `${path}/{id}/cancel`,
+    summary: "Cancel a background response; any other is a 400",
+    answer: responseObject,
+  },
+  {
+    method: "get",
+    path: `${path}/{id}/input_items`,
+    summary: "List a response's input",
+    query: listQuery,
+    answer: itemList,
+  },
   {
     method: "post",
     path: `${path}/input_tokens`,
     summary: "Count the tokens of a prompt",
     body: inputTokensBody,
+    answer: countedTokens,
   },
-  { method: "post", path: `${path}/compact`, summary: "Compact a conversation", body: compactBody },
+  {
+    method: "post",
+    path: `${path}/compact`,
+    summary: "Compact a conversation",
+    body: compactBody,
+    answer: z.union([compactedResponse, errorBody]),
+  },
 ];

@@ -2,6 +2,7 @@
 
 import { HttpError } from "../errors.ts";
 import { contentText, type MediaPolicy, type Said } from "../prompt/index.ts";
+import { qualifiedName } from "./functions.ts";
 import { type KeptItem, type KeptMessage, keptItem, type NewId, userMessage } from "./kept-items.ts";
 import { chainItems, type Lookup } from "./lookup.ts";
 import type { InputItem } from "./schema-items.ts";
@@ -97,7 +98,7 @@ async function saidOf({ item, param }: Placed, { seal, media }: InputOptions): P
     case "function_call": {
       // It was cut off, so nobody ran it.
       if (item.status === "incomplete") return [];
-      return [{ type: "call", callId: item.call_id, name: item.name, arguments: item.arguments }];
+      return [{ type: "call", callId: item.call_id, name: qualifiedName(item), arguments: item.arguments }];
     }
     case "function_call_output": {
       const output = contentText(item.output, { media, param: `${param}.output` });

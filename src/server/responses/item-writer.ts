@@ -2,7 +2,10 @@
 // so each starts before its deltas and ends with exactly what they add up to.
 
 import type { AgentEvent, MessageKind, SampledLogprob } from "../../agent/index.ts";
-import { callArguments, type WireLogprob, wireLogprob } from "../prompt/index.ts";
+import { callArguments, wireLogprob } from "../prompt/index.ts";
+import type { WireLogprob } from "../wire.ts";
+import type { FunctionName } from "./functions.ts";
+import { type SummaryPlace, summaryAdded, summaryDelta, summaryDone, summaryOf } from "./summary.ts";
 import type {
   EventBody,
   FunctionCallItem,
@@ -10,6 +13,7 @@ import type {
   OutputItem,
   OutputText,
   ReasoningText,
+  SummaryText,
 } from "./wire.ts";
 import type { WriterOptions } from "./writer.ts";
 
@@ -24,7 +28,7 @@ export interface ItemWriter {
   readonly output: readonly OutputItem[];
 }
 
-type ItemWriterOptions = Pick<WriterOptions, "functions" | "tokenizer" | "newId">;
+type ItemWriterOptions = Pick<WriterOptions, "functions" | "isSummarized" | "tokenizer" | "newId">;
 
 export function createItemWriter(options: ItemWriterOptions): ItemWriter {
   const writing: Writing = { ...options, output: [], open: undefined };
@@ -54,7 +58,7 @@ interface OpenCall {
   readonly kind: "call";
   readonly id: string;
   readonly callId: string;
-  readonly name: string;
+  readonly called: FunctionName;
   text: string;
 }
 
@@ -75,7 +79,7 @@ function add(writing: Writing, event: ItemEvent, sealed: string | undefined): Ev
     case "text-end":
       return endOpen(writing, { status: statusOf(event.isComplete), sealed });
     case "tool-call-start":
-      return writing.functions.has(event.name) ? startCall(writing, event) : [];
+      return startCall(writing, event);
     case "tool-call-delta":
       if (open?.kind !== "call" || event.text === "") return [];
       open.text += event.text;
@@ -111,7 +115,18 @@ function addText(writing: Writing, open: OpenText, delta: TextDelta): EventBody[
     open.kind === "reasoning"
       ? { type: "response.reasoning_text.delta", ...place, delta: delta.text }
       : { type: "response.output_text.delta", ...place, delta: delta.text, logprobs };
-  return [...begun, event];
+  return [...begun, event, ...ifSummarized(writing, open, (of) => summaryDelta(of, delta.text))];
+}
+
+/** Some clients show nothing of an item of thoughts but its summary, so it may be the same text once more. */
+function ifSummarized(
+  writing: Writing,
+  open: OpenText,
+  events: (place: SummaryPlace) => EventBody[],
+): EventBody[] {
+  if (open.kind !== "reasoning" || !writing.isSummarized) return [];
+  const { item_id, output_index } = placeOf(writing, open);
+  return events({ item_id, output_index, summary_index: 0 });
 }
 
 const placeOf = (writing: Writing, { id = "" }: OpenText) => ({
@@ -124,13 +139,11 @@ function begin(writing: Writing, open: OpenText): EventBody[] {
   if (open.id !== undefined) return [];
   open.id = writing.newId(open.kind === "reasoning" ? "rs" : "msg");
   const item = textItem(open, { status: "in_progress", content: [] });
+  const part = partOf({ ...open, logprobs: [] });
   return [
     { type: "response.output_item.added", output_index: writing.output.length, item },
-    {
-      type: "response.content_part.added",
-      ...placeOf(writing, open),
-      part: partOf({ ...open, logprobs: [] }),
-    },
+    { type: "response.content_part.added", ...placeOf(writing, open), part },
+    ...ifSummarized(writing, open, summaryAdded),
   ];
 }
 
@@ -142,16 +155,20 @@ function partOf({ kind, text, logprobs }: OpenText): OutputText | ReasoningText 
 interface TextItemParts {
   readonly status: ItemStatus;
   readonly content: readonly (OutputText | ReasoningText)[];
+  readonly summary?: readonly SummaryText[];
   readonly sealed?: string | undefined;
 }
 
-function textItem({ kind, id = "" }: OpenText, { status, content, sealed }: TextItemParts): OutputItem {
+function textItem(
+  { kind, id = "" }: OpenText,
+  { status, content, summary = [], sealed }: TextItemParts,
+): OutputItem {
   if (kind === "reasoning") {
     return {
       id,
       type: "reasoning",
       status,
-      summary: [],
+      summary,
       content: content as ReasoningText[],
       ...(sealed !== undefined && { encrypted_content: sealed }),
     };
@@ -183,12 +200,16 @@ function endText(writing: Writing, open: OpenText, { status, sealed }: Ending): 
   const place = placeOf(writing, open);
   const { text, logprobs } = open;
   const part = partOf(open);
-  const item = textItem(open, { status, content: [part], sealed });
+  const isSummarized = open.kind === "reasoning" && writing.isSummarized;
+  const summary = isSummarized ? [summaryOf(text)] : [];
+  const item = textItem(open, { status, content: [part], summary, sealed });
   const textDone: EventBody =
     open.kind === "reasoning"
       ? { type: "response.reasoning_text.done", ...place, text }
       : { type: "response.output_text.done", ...place, text, logprobs };
-  return [...begun, textDone, { type: "response.content_part.done", ...place, part }, done(writing, item)];
+  const partDone: EventBody = { type: "response.content_part.done", ...place, part };
+  const summaryEvents = ifSummarized(writing, open, (of) => summaryDone(of, text));
+  return [...begun, textDone, partDone, ...summaryEvents, done(writing, item)];
 }
 
 function done(writing: Writing, item: OutputItem): EventBody {
@@ -201,14 +222,18 @@ function startCall(
   writing: Writing,
   { id, name }: { readonly id: string; readonly name: string },
 ): EventBody[] {
-  const open: OpenCall = { kind: "call", id: writing.newId("fc"), callId: id, name, text: "" };
+  const called = writing.functions.get(name);
+  if (!called) return [];
+  const open: OpenCall = { kind: "call", id: writing.newId("fc"), callId: id, called, text: "" };
   writing.open = open;
   const item = callItem(open, "in_progress");
   return [{ type: "response.output_item.added", output_index: writing.output.length, item }];
 }
 
-function callItem({ id, callId, name, text }: OpenCall, status: ItemStatus): FunctionCallItem {
-  return { id, type: "function_call", status, call_id: callId, name, arguments: text };
+function callItem({ id, callId, called, text }: OpenCall, status: ItemStatus): FunctionCallItem {
+  const { name, namespace } = called;
+  const grouped = namespace == null ? { name } : { name, namespace };
+  return { id, type: "function_call", status, call_id: callId, ...grouped, arguments: text };
 }
 
 const argumentsDelta = (writing: Writing, { id }: OpenCall, delta: string): EventBody => ({
@@ -224,12 +249,12 @@ function endCall(writing: Writing, open: OpenCall, { status }: Ending): EventBod
     open.text = callArguments(open.text);
     deltas.push(argumentsDelta(writing, open, open.text));
   }
-  const { id, name, text } = open;
+  const { id, called, text } = open;
   const argumentsDone: EventBody = {
     type: "response.function_call_arguments.done",
     item_id: id,
     output_index: writing.output.length,
-    name,
+    name: called.name,
     arguments: text,
   };
   return [...deltas, argumentsDone, done(writing, callItem(open, status))];

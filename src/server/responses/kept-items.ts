@@ -37,6 +37,7 @@ export interface KeptCall {
   readonly status: string;
   readonly call_id: string;
   readonly name: string;
+  readonly namespace?: string;
   readonly arguments: string;
 }
 
@@ -77,9 +78,10 @@ export function keptItem(item: OwnInputItem, newId: NewId): KeptItem | undefined
         ...(item.encrypted_content != null && { encrypted_content: item.encrypted_content }),
       };
     case "function_call": {
-      const { call_id, name, arguments: text, status } = item;
+      const { call_id, name, namespace, arguments: text, status } = item;
       const id = item.id ?? newId("fc");
-      return { type: item.type, id, status: status ?? "completed", call_id, name, arguments: text };
+      const grouped = namespace == null ? { name } : { name, namespace };
+      return { type: item.type, id, status: status ?? "completed", call_id, ...grouped, arguments: text };
     }
     case "function_call_output": {
       const { call_id, output } = item;

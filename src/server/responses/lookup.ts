@@ -2,7 +2,7 @@
 // also knows what was not stored.
 
 import { HttpError } from "../errors.ts";
-import type { ResponseStore } from "../store/index.ts";
+import type { OwnResponses, StoredResponse } from "../store/index.ts";
 import type { KeptItem } from "./kept-items.ts";
 import type { ResponseObject } from "./wire.ts";
 
@@ -11,6 +11,8 @@ export interface KeptResponse {
   readonly response: ResponseObject;
   /** Of this request alone, without those of the responses before it. */
   readonly input: readonly KeptItem[];
+  /** The name of the key that it was made with. */
+  readonly keyName: string | undefined;
 }
 
 export interface Lookup {
@@ -18,30 +20,29 @@ export interface Lookup {
   item(id: string): Promise<KeptItem | undefined>;
 }
 
-export function storeLookup(store: ResponseStore): Lookup {
+export function storeLookup(stored: OwnResponses): Lookup {
   return {
     async response(id) {
-      const record = await store.get(id);
+      const record = await stored.get(id);
       return record && keptResponse(record);
     },
-    item: async (id) => (await store.findItem(id)) as KeptItem | undefined,
+    item: async (id) => (await stored.findItem(id)) as KeptItem | undefined,
   };
 }
 
-type StoredRecord = NonNullable<Awaited<ReturnType<ResponseStore["get"]>>>;
-
 /** The store keeps the output beside the body, not in it. */
-export function keptResponse({ body, input, output }: StoredRecord): KeptResponse {
+export function keptResponse({ body, input, output, keyName }: StoredResponse): KeptResponse {
   const response = { ...(body as ResponseObject), output: output as ResponseObject["output"] };
-  return { response, input: input as readonly KeptItem[] };
+  return { response, input: input as readonly KeptItem[], keyName };
 }
 
-export function storedRecord({ response, input }: KeptResponse) {
+export function storedRecord({ response, input, keyName }: KeptResponse): StoredResponse {
   const { output, ...body } = response;
   return {
     id: response.id,
     createdAt: response.created_at * 1000,
     status: response.status,
+    ...(keyName !== undefined && { keyName }),
     input,
     output,
     body,

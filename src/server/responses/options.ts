@@ -3,7 +3,6 @@
 import type { ServerContext } from "../context.ts";
 import type { MediaPolicy } from "../prompt/index.ts";
 import type { LiveResponses } from "./live.ts";
-import type { Lookup } from "./lookup.ts";
 import type { Seal } from "./seal.ts";
 
 /**
@@ -13,9 +12,17 @@ import type { Seal } from "./seal.ts";
  */
 export type ReasoningEvents = "reasoning_text" | "reasoning" | "none";
 
+/**
+ * When the chain of thought is sent a second time, as the item's `summary`, which is all that some clients show:
+ * `asked`, where a request has `reasoning.summary`; `always`, also where it has not; or `none`.
+ */
+export type ReasoningSummary = "asked" | "always" | "none";
+
 export interface ResponsesOptions {
   /** Default: reasoning_text. */
   readonly reasoningEvents?: ReasoningEvents;
+  /** Default: asked. */
+  readonly reasoningSummary?: ReasoningSummary;
   /** Seals thoughts and compactions that clients keep. Default: a public one, so that they outlive a restart. */
   readonly secret?: string;
   /** Tools other than functions, which this server cannot run: left out with a line in the log, or 400. Default: ignore. */
@@ -28,7 +35,5 @@ export interface ResponsesApiParts {
   readonly context: ServerContext;
   readonly options: Required<Omit<ResponsesOptions, "secret">>;
   readonly seal: Seal;
-  /** Of everybody; a WebSocket has one of its own before it. */
-  readonly lookup: Lookup;
   readonly live: LiveResponses;
 }

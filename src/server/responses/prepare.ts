@@ -1,26 +1,19 @@
 // From a request's body to what the model is asked and what the response will say about itself. Everything that can be
 // wrong with a request is found here, before the first event.
 
-import type { AgentRequest, AnswerFormat, ToolSet } from "../../agent/index.ts";
+import type { AgentRequest, AnswerFormat } from "../../agent/index.ts";
 import type { SamplingOptions } from "../../engine/index.ts";
 import { currentDate, type ServedModel, type ServerContext } from "../context.ts";
 import { HttpError, invalidValue } from "../errors.ts";
-import {
-  type AskedChoice,
-  type DeclaredFunction,
-  effortOf,
-  schemaFormat,
-  toConversation,
-  toolChoiceOf,
-  toolSetOf,
-} from "../prompt/index.ts";
+import { type AskedChoice, effortOf, schemaFormat, toConversation, toolChoiceOf } from "../prompt/index.ts";
+import { type FunctionName, functionsOf, type OfferedFunctions, qualifiedName } from "./functions.ts";
 import { readInput } from "./input.ts";
 import type { KeptItem } from "./kept-items.ts";
-import type { Lookup } from "./lookup.ts";
-import type { ResponsesApiParts } from "./options.ts";
-import type { CreateBody, FormatInput, FunctionToolInput, ToolChoiceInput } from "./schema.ts";
+import { type Lookup, storeLookup } from "./lookup.ts";
+import type { ReasoningSummary, ResponsesApiParts } from "./options.ts";
+import type { CreateBody, FormatInput, ToolChoiceInput } from "./schema.ts";
 import { withoutOldTurns } from "./truncate.ts";
-import type { FunctionToolEcho, ResponseObject } from "./wire.ts";
+import type { ResponseObject } from "./wire.ts";
 
 /** A request that can be run. */
 export interface Prepared {
@@ -29,29 +22,39 @@ export interface Prepared {
   readonly request: AgentRequest & Required<Pick<AgentRequest, "memory" | "tools">>;
   /** As it begins. */
   readonly response: ResponseObject;
+  readonly functionNames: OfferedFunctions["names"];
   /** The input of this request, and what was said in the responses before it. */
   readonly items: readonly KeptItem[];
   readonly before: readonly KeptItem[];
   readonly isSealed: boolean;
+  /** Its thoughts come as a summary too. */
+  readonly isSummarized: boolean;
+  /** Who asked. */
+  readonly keyName: string | undefined;
 }
 
 /** What becomes the prompt; requests that only count or compact have no more. */
 export type PromptBody = Pick<CreateBody, "input" | "instructions" | "previous_response_id" | "model"> &
   Partial<CreateBody>;
 
+export interface Asker {
+  readonly keyName: string | undefined;
+  /** Where earlier responses are found; default: in the store. */
+  readonly lookup?: Lookup;
+}
+
 export async function prepare(
   api: ResponsesApiParts,
   body: PromptBody,
-  lookup: Lookup = api.lookup,
+  { keyName, lookup = storeLookup(api.context.store.of(keyName)) }: Asker,
 ): Promise<Prepared> {
   refuseUnsupported(body);
   const { context } = api;
   const model = context.model(body.model);
-  const tools = functionsOf(api, body);
+  const tools = functionsOf(api, body.tools ?? []);
   const input = await readInput(body, { ...api, lookup, media: api.options.media, newId: context.newId });
   const { messages, memory } = toConversation(input.said, {
-    modelId: model.id,
-    thoughts: context.thoughts,
+    thoughts: context.thoughts.of(model.id, keyName),
     ...(body.instructions != null && { instructions: body.instructions }),
   });
   const toolChoice = toolChoiceOf(askedChoice(body.tool_choice), tools.set);
@@ -75,10 +78,17 @@ export async function prepare(
     model,
     request: fitting,
     response: openResponse({ context, body, model, tools, sampling }),
+    functionNames: tools.names,
     items: input.items,
     before: input.before,
     isSealed: body.include?.includes("reasoning.encrypted_content") ?? false,
+    isSummarized: isSummarized(api.options.reasoningSummary, body),
+    keyName,
   };
+}
+
+function isSummarized(when: ReasoningSummary, { reasoning }: PromptBody): boolean {
+  return when === "always" || (when === "asked" && reasoning?.summary != null);
 }
 
 function refuseUnsupported(body: PromptBody): void {
@@ -91,50 +101,15 @@ function refuseUnsupported(body: PromptBody): void {
   });
 }
 
-interface Functions {
-  readonly set: ToolSet;
-  readonly echo: readonly FunctionToolEcho[];
-}
-
-function functionsOf({ context, options }: ResponsesApiParts, { tools }: PromptBody): Functions {
-  const declared: DeclaredFunction[] = [];
-  const places: number[] = [];
-  const others: string[] = [];
-  for (const [index, tool] of (tools ?? []).entries()) {
-    if (tool.type !== "function") others.push(tool.type);
-    else {
-      declared.push(tool as FunctionToolInput);
-      places.push(index);
-    }
-  }
-  if (others.length > 0 && options.unsupportedTools === "refuse") {
-    const message = `Tools of type '${others[0].slice(0, 60)}' are not supported by this server.`;
-    throw new HttpError(400, { code: "unsupported_tool", param: "tools", message });
-  }
-  if (others.length > 0) {
-    context.log({ level: "warning", event: "tools-ignored", types: others.map((type) => type.slice(0, 60)) });
-  }
-  return {
-    set: toolSetOf(declared, (index) => `tools[${places[index]}].name`),
-    echo: declared.map(({ name, description, parameters, strict }) => ({
-      type: "function",
-      name,
-      description: description ?? null,
-      parameters: parameters ?? null,
-      strict: strict ?? null,
-    })),
-  };
-}
-
 function askedChoice(choice: ToolChoiceInput | null | undefined): AskedChoice | undefined {
   if (choice == null || typeof choice === "string") return choice ?? undefined;
-  if (choice.type === "function") return { function: (choice as { name: string }).name };
+  if (choice.type === "function") return { function: qualifiedName(choice as FunctionName) };
   if (choice.type !== "allowed_tools")
     throw invalidValue("tool_choice", `Tool choice '${choice.type.slice(0, 60)}' not found in 'tools'.`);
   const { mode, tools } = choice as Extract<ToolChoiceInput, { type: "allowed_tools" }>;
   if (mode === "none") return "none";
-  const allowed = tools.flatMap(({ type, name }) =>
-    type === "function" && name !== undefined ? [name] : [],
+  const allowed = tools.flatMap(({ type, name, namespace }) =>
+    type === "function" && name !== undefined ? [qualifiedName({ name, namespace })] : [],
   );
   return { allowed, mode: mode ?? "auto" };
 }
@@ -175,7 +150,7 @@ interface Opening {
   readonly context: ServerContext;
   readonly body: PromptBody;
   readonly model: ServedModel;
-  readonly tools: Functions;
+  readonly tools: OfferedFunctions;
   readonly sampling: Sampling;
 }
 

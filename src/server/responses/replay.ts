@@ -1,21 +1,28 @@
 // The events of a response that is not being made for this client: from the process that makes it, from the store, or,
 // where nobody kept them, made again from the response.
 
+import type { OwnResponses } from "../store/index.ts";
 import type { FollowOptions } from "./live.ts";
 import { keptResponse } from "./lookup.ts";
 import type { ResponsesApiParts } from "./options.ts";
+import { summaryAdded, summaryDelta, summaryDone } from "./summary.ts";
 import type { EventBody, LifecycleType, OutputItem, ResponseObject, StreamEvent } from "./wire.ts";
 import { ended, terminalTypes } from "./wire.ts";
+
+export interface ReplayOptions extends FollowOptions {
+  /** Of the caller. */
+  readonly stored: OwnResponses;
+}
 
 /** Events after a number; of a response that still runs, those to come too. */
 export function replay(
   api: ResponsesApiParts,
   response: ResponseObject,
-  options: FollowOptions,
+  options: ReplayOptions,
 ): AsyncGenerator<StreamEvent, void> {
   const live = api.live.get(response.id);
   if (live) return live.follow(options);
-  return response.background ? storedEvents(api, response.id, options) : madeAgain(response, options);
+  return response.background ? storedEvents(response.id, options) : madeAgain(response, options);
 }
 
 async function* madeAgain(
@@ -29,14 +36,13 @@ async function* madeAgain(
 const lookEveryMs = 250;
 
 async function* storedEvents(
-  { context: { store } }: ResponsesApiParts,
   id: string,
-  { after, signal }: FollowOptions,
+  { after, signal, stored }: ReplayOptions,
 ): AsyncGenerator<StreamEvent, void> {
   let last = after;
   while (!signal.aborted) {
-    const record = await store.get(id);
-    const events = (await store.events(id, last)) as readonly StreamEvent[];
+    const record = await stored.get(id);
+    const events = (await stored.events(id, last)) as readonly StreamEvent[];
     yield* events;
     if (events.some(({ type }) => terminalTypes.has(type)) || !record) return;
     last = events.at(-1)?.sequence_number ?? last;
@@ -90,12 +96,20 @@ function itemEvents(item: OutputItem, output_index: number): EventBody[] {
       done,
     ];
   }
-  const begun = { ...item, status, content: [] } as const;
+  const begun: OutputItem =
+    item.type === "reasoning"
+      ? { ...item, status, content: [], summary: [] }
+      : { ...item, status, content: [] };
+  const summary = item.type === "reasoning" ? item.summary : [];
   return [
     { type: "response.output_item.added", output_index, item: begun },
     ...item.content.flatMap((part, content_index) =>
       partEvents(part, { item_id: item.id, output_index, content_index }),
     ),
+    ...summary.flatMap(({ text }, summary_index) => {
+      const place = { item_id: item.id, output_index, summary_index };
+      return [...summaryAdded(place), ...summaryDelta(place, text), ...summaryDone(place, text)];
+    }),
     done,
   ];
 }

@@ -37,7 +37,8 @@ export async function beginResponse(
   const run = await context.startRun({ call, model, request: { ...request, signal }, api: "responses" });
   const writer = createWriter({
     response: prepared.response,
-    functions: new Set(Object.keys(request.tools)),
+    functions: prepared.functionNames,
+    isSummarized: prepared.isSummarized,
     tokenizer: model.tokenizer,
     newId: context.newId,
     now: () => Math.floor(context.now() / 1000),
@@ -94,7 +95,9 @@ async function* wireEvents(
   events: AsyncIterable<AgentEvent>,
 ): AsyncGenerator<StreamEvent, void> {
   const { api, prepared, writer } = running;
-  const recording = api.context.thoughts.record(prepared.model.id, prepared.request.memory);
+  const recording = api.context.thoughts
+    .of(prepared.model.id, prepared.keyName)
+    .record(prepared.request.memory);
   yield* writer.open();
   try {
     for await (const event of events) {
@@ -129,7 +132,8 @@ async function store(running: Running): Promise<void> {
   const { api, prepared, writer } = running;
   if (!prepared.response.store) return;
   try {
-    const putting = api.context.store.put(storedRecord({ response: writer.response, input: prepared.items }));
+    const { items: input, keyName } = prepared;
+    const putting = api.context.store.put(storedRecord({ response: writer.response, input, keyName }));
     api.context.track(putting);
     // Somebody deleted it, or took this process for dead, while it ran.
     if (!(await putting)) running.lost = true;

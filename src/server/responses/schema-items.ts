@@ -2,6 +2,7 @@
 // servers answered. Unknown keys are ignored; unknown types are refused by name.
 
 import * as z from "zod";
+import { calledName } from "../prompt/index.ts";
 
 const itemId = z.string().max(256).nullish();
 
@@ -32,14 +33,17 @@ const reasoning = z.looseObject({
 
 const callId = z.string().min(1).max(64);
 
+/** It stands in a header of the prompt, in front of the function's name. */
+export const namespaceName = z
+  .string()
+  .regex(/^[a-zA-Z0-9_-]{1,64}$/, "a namespace has 1 to 64 letters, digits, _ and -");
+
 const functionCall = z.looseObject({
   type: z.literal("function_call"),
   id: itemId,
   call_id: callId,
-  // It stands in a header of the prompt, so it must stay one word.
-  name: z
-    .string()
-    .regex(/^[a-zA-Z0-9_.-]{1,64}$/, "a function's name has 1 to 64 letters, digits, _, . and -"),
+  name: calledName,
+  namespace: namespaceName.nullish(),
   arguments: z.string(),
   status: z.string().nullish(),
 });
@@ -88,7 +92,13 @@ const skipped = z.looseObject({
   ]),
 });
 
-export const inputItem = z.discriminatedUnion("type", [
+/** A reference may leave its type out; then it is an id and nothing else. */
+const bareReference = z
+  .looseObject({ id: itemReference.shape.id })
+  .refine((item) => Object.keys(item).length === 1, { abort: true })
+  .transform(({ id }) => ({ type: "item_reference" as const, id }));
+
+const typedItem = z.discriminatedUnion("type", [
   message,
   reasoning,
   functionCall,
@@ -97,6 +107,8 @@ export const inputItem = z.discriminatedUnion("type", [
   compaction,
   skipped,
 ]);
+
+export const inputItem = z.union([typedItem, bareReference]);
 
 /** What a client sends. */
 export type InputItem = z.output<typeof inputItem>;

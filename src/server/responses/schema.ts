@@ -2,7 +2,7 @@
 
 import * as z from "zod";
 import { askedEfforts, formatNamePattern } from "../prompt/index.ts";
-import { inputItem } from "./schema-items.ts";
+import { inputItem, namespaceName } from "./schema-items.ts";
 
 const jsonSchema = z.union([z.boolean(), z.record(z.string(), z.unknown())]);
 
@@ -15,16 +15,29 @@ const functionTool = z.looseObject({
 });
 
 const otherTool = z.looseObject({
-  type: z.string().refine((type) => type !== "function", { abort: true }),
+  type: z.string().refine((type) => type !== "function" && type !== "namespace", { abort: true }),
 });
 
+/** Functions that belong together, such as those of one MCP server. */
+const namespaceTool = z.looseObject({
+  type: z.literal("namespace"),
+  name: namespaceName,
+  tools: z.array(z.union([functionTool, otherTool])),
+});
+
+export type NamespaceToolInput = z.output<typeof namespaceTool>;
+export type ToolInput = FunctionToolInput | NamespaceToolInput | z.output<typeof otherTool>;
 export type FunctionToolInput = z.output<typeof functionTool>;
 
-const namedTool = z.looseObject({ type: z.string(), name: z.string().optional() });
+const namedTool = z.looseObject({
+  type: z.string(),
+  name: z.string().optional(),
+  namespace: z.string().nullish(),
+});
 
 const toolChoice = z.union([
   z.enum(["auto", "none", "required"]),
-  z.looseObject({ type: z.literal("function"), name: z.string() }),
+  z.looseObject({ type: z.literal("function"), name: z.string(), namespace: z.string().nullish() }),
   z.looseObject({
     type: z.literal("allowed_tools"),
     mode: z.enum(["auto", "required", "none"]).nullish(),
@@ -63,7 +76,7 @@ const promptFields = {
   input: z.union([z.string(), z.array(inputItem)]).nullish(),
   instructions: z.string().nullish(),
   previous_response_id: z.string().nullish(),
-  tools: z.array(z.union([functionTool, otherTool])).nullish(),
+  tools: z.array(z.union([functionTool, namespaceTool, otherTool])).nullish(),
   tool_choice: toolChoice.nullish(),
   parallel_tool_calls: z.boolean().nullish(),
   text: z

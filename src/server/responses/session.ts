@@ -8,7 +8,7 @@ import { errorObject, HttpError, toHttpError } from "../errors.ts";
 import type { SocketPeer, SocketSession } from "../socket.ts";
 import { withHeartbeat } from "../sse.ts";
 import { shownAs } from "./frames.ts";
-import { type KeptResponse, type Lookup, storedRecord } from "./lookup.ts";
+import { type KeptResponse, type Lookup, storedRecord, storeLookup } from "./lookup.ts";
 import type { ResponsesApiParts } from "./options.ts";
 import { type Prepared, prepare } from "./prepare.ts";
 import { beginResponse } from "./run.ts";
@@ -63,7 +63,11 @@ async function answer(session: Session, text: string): Promise<void> {
   try {
     const body = readMessage(session, text);
     previous = body.previous_response_id;
-    const prepared = await prepare(session.api, { ...body, background: false }, lookupOf(session));
+    const prepared = await prepare(
+      session.api,
+      { ...body, background: false },
+      { keyName: session.call.key, lookup: lookupOf(session) },
+    );
     const response = await (body.generate === false ? readPrompt : sampled)(session, prepared);
     if (response.status === "failed") forget(session, previous);
     else if (ended(response)) remember(session, prepared, response);
@@ -83,18 +87,19 @@ function readMessage({ api }: Session, text: string) {
   return parseBody(socketBody, value);
 }
 
-function lookupOf({ api, last }: Session): Lookup {
+function lookupOf({ api, call, last }: Session): Lookup {
+  const stored = storeLookup(api.context.store.of(call.key));
   return {
-    response: async (id) => (last?.response.id === id ? last : api.lookup.response(id)),
+    response: async (id) => (last?.response.id === id ? last : stored.response(id)),
     item: async (id) =>
       [...(last?.input ?? []), ...(last?.response.output ?? [])].find((item) => item.id === id) ??
-      api.lookup.item(id),
+      stored.item(id),
   };
 }
 
-function remember(session: Session, { before, items }: Prepared, response: ResponseObject): void {
+function remember(session: Session, { before, items, keyName }: Prepared, response: ResponseObject): void {
   const input = [...before, ...items];
-  session.last = { response: { ...response, previous_response_id: null }, input };
+  session.last = { response: { ...response, previous_response_id: null }, input, keyName };
 }
 
 /** A continuation that failed may have failed because of what it continued. */
@@ -122,7 +127,7 @@ async function send({ api, peer }: Session, event: StreamEvent): Promise<void> {
 async function readPrompt(session: Session, prepared: Prepared): Promise<ResponseObject> {
   const { api, call } = session;
   const { context } = api;
-  const { model, response, items } = prepared;
+  const { model, response, items, keyName } = prepared;
   const request = { ...prepared.request, maxTokens: 1, signal: call.signal };
   const run = await context.startRun({ call, model, request, api: "responses" });
   const folded = createFold();
@@ -130,10 +135,20 @@ async function readPrompt(session: Session, prepared: Prepared): Promise<Respons
   const usage = { ...folded.answer().usage, outputTokens: 0, reasoningTokens: 0 };
   const now = (): number => Math.floor(context.now() / 1000);
   const { tokenizer } = model;
-  const writer = createWriter({ response, functions: new Set(), tokenizer, newId: context.newId, now });
+  const { newId } = context;
+  const options = {
+    response,
+    functions: new Map<string, never>(),
+    isSummarized: false,
+    tokenizer,
+    newId,
+    now,
+  };
+  const writer = createWriter(options);
   const end: AgentEvent = { type: "run-end", finishReason: "stop", usage, pendingCalls: [] };
   const events = [...writer.open(), ...writer.add(end)];
-  if (response.store) await context.store.put(storedRecord({ response: writer.response, input: items }));
+  if (response.store)
+    await context.store.put(storedRecord({ response: writer.response, input: items, keyName }));
   for (const event of events) await send(session, event);
   return writer.response;
 }

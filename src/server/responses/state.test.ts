@@ -181,6 +181,7 @@ describe("conversations", () => {
       (output) =>
         output.map((item) => (item.type === "reasoning" ? { type: "item_reference", id: item.id } : item)),
     ],
+    ["sends references without a type", (output) => output.map(({ id }) => ({ id }))],
     ["drops the thoughts", (output) => output.filter(({ type }) => type !== "reasoning")],
     ["sends only the call", (output) => output.filter(({ type }) => type === "function_call")],
     [
@@ -342,7 +343,7 @@ describe("background responses", () => {
     const server = scriptedServer([aborting], { store });
     const { id } = await create(server, { input: "Go", background: true });
     await server.server.close({ graceMs: 10 });
-    expect(await store.get(id)).toMatchObject({
+    expect(await store.of().get(id)).toMatchObject({
       status: "failed",
       body: { error: { code: "server_stopping" } },
     });
@@ -362,7 +363,7 @@ describe("background responses", () => {
     const dying = scriptedServer([script], { store });
     const { id } = await create(dying, { input: "Go", background: true });
     const next = scriptedServer([], { store: watched });
-    listeners[0].abandoned(await store.get(id));
+    listeners[0].abandoned(await store.of().get(id));
     await expect
       .poll(async () => (await read(next, `/${id}`)).body)
       .toMatchObject({

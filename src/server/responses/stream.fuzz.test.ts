@@ -76,6 +76,7 @@ const request = fc.record({
   max_output_tokens: fc.option(fc.integer({ min: 1, max: 40 }), { nil: undefined }),
   include: fc.subarray(["reasoning.encrypted_content", "message.output_text.logprobs"]),
   top_logprobs: fc.integer({ min: 0, max: 2 }),
+  reasoning: fc.constantFrom({}, { summary: "auto" }),
 });
 
 const runs = { numRuns: 120, seed: 20261120, interruptAfterTimeLimit: 12_000 };

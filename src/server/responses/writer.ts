@@ -4,6 +4,7 @@
 import type { AgentEvent, Usage } from "../../agent/index.ts";
 import type { Tokenizer } from "../../tokenizer/index.ts";
 import { type ErrorObject, errorObject, type HttpError } from "../errors.ts";
+import type { FunctionName } from "./functions.ts";
 import { createItemWriter, type ItemWriter } from "./item-writer.ts";
 import type { EventBody, LifecycleType, ResponseObject, StreamEvent, WireUsage } from "./wire.ts";
 
@@ -11,7 +12,9 @@ export interface WriterOptions {
   /** As it begins: queued or in progress, without output. */
   readonly response: ResponseObject;
   /** The functions that the client can answer; calls of anything else are the server's affair and stay unseen. */
-  readonly functions: ReadonlySet<string>;
+  readonly functions: ReadonlyMap<string, FunctionName>;
+  /** Thoughts come as a summary too, word by word. */
+  readonly isSummarized: boolean;
   readonly tokenizer: Tokenizer;
   readonly newId: (prefix: string) => string;
   /** Unix seconds. */

@@ -1,5 +1,6 @@
 export { createMemoryStore, type MemoryStoreOptions } from "./memory-store.ts";
 export type {
+  OwnResponses,
   ResponseStore,
   StoredEvent,
   StoredItem,

@@ -3,7 +3,7 @@
 
 import { completeLimits } from "./limits.ts";
 import { byteLength, closedError, fromText, isRunning, itemOf, toText } from "./record.ts";
-import type { ResponseStore, StoredEvent, StoreLimits, StoreListener } from "./store.ts";
+import type { OwnResponses, ResponseStore, StoredEvent, StoreLimits, StoreListener } from "./store.ts";
 
 export interface MemoryStoreOptions {
   readonly limits?: StoreLimits;
@@ -13,6 +13,7 @@ export interface MemoryStoreOptions {
 
 interface Kept {
   readonly text: string;
+  readonly keyName: string | undefined;
   readonly itemIds: readonly string[];
   readonly running: boolean;
   readonly putAt: number;
@@ -44,20 +45,57 @@ export function createMemoryStore({ limits, now = Date.now }: MemoryStoreOptions
     }
     return before - kept.size;
   };
-  const find = (id: string): Kept | undefined => {
-    const entry = kept.get(id);
-    return entry && !isTooOld(entry) ? entry : undefined;
-  };
   /** So that a failure is a rejection, as it is in every other store. */
   const open = async <T>(work: () => T): Promise<T> => {
     if (isClosed) throw closedError();
     return work();
   };
 
+  const of = (keyName?: string): OwnResponses => {
+    const isSeen = (entry: Kept): boolean => entry.keyName === keyName && !isTooOld(entry);
+    const find = (id: string): Kept | undefined => {
+      const entry = kept.get(id);
+      return entry && isSeen(entry) ? entry : undefined;
+    };
+    return {
+      get: (id) =>
+        open(() => {
+          const entry = find(id);
+          return entry && fromText(entry.text);
+        }),
+      delete: (id) =>
+        open(() => {
+          const entry = find(id);
+          if (!entry) return false;
+          if (entry.running) deletedRunning.add(id);
+          remove(id);
+          return true;
+        }),
+      findItem: (itemId) =>
+        open(() => {
+          for (const entry of [...kept.values()].reverse()) {
+            if (entry.itemIds.includes(itemId) && isSeen(entry)) return itemOf(fromText(entry.text), itemId);
+          }
+          return undefined;
+        }),
+      events: (id, after, limit = 1000) =>
+        open(() => {
+          const events = find(id)?.events ?? [];
+          return events.filter((event) => event.sequence_number > after).slice(0, limit);
+        }),
+      requestCancel: (id) =>
+        open(() => {
+          if (!find(id)?.running) return false;
+          listener?.cancelled(id);
+          return true;
+        }),
+    };
+  };
+
   return {
     put: (response) =>
       open(() => {
-        const { id } = response;
+        const { id, keyName } = response;
         const running = isRunning(response.status);
         const { text, bytes, itemIds } = toText(response, maxBytes);
         const before = kept.get(id);
@@ -69,30 +107,10 @@ export function createMemoryStore({ limits, now = Date.now }: MemoryStoreOptions
         const events = before?.events ?? [];
         const eventBytes = before ? before.bytes - byteLength(before.text) : 0;
         remove(id);
-        kept.set(id, { text, itemIds, running, putAt: now(), events, bytes: bytes + eventBytes });
+        kept.set(id, { text, keyName, itemIds, running, putAt: now(), events, bytes: bytes + eventBytes });
         totalBytes += bytes + eventBytes;
         sweep();
         return true;
-      }),
-    get: (id) =>
-      open(() => {
-        const entry = find(id);
-        return entry && fromText(entry.text);
-      }),
-    delete: (id) =>
-      open(() => {
-        const entry = find(id);
-        if (!entry) return false;
-        if (entry.running) deletedRunning.add(id);
-        remove(id);
-        return true;
-      }),
-    findItem: (itemId) =>
-      open(() => {
-        for (const entry of [...kept.values()].reverse()) {
-          if (entry.itemIds.includes(itemId) && !isTooOld(entry)) return itemOf(fromText(entry.text), itemId);
-        }
-        return undefined;
       }),
     appendEvents: (id, events) =>
       open(() => {
@@ -104,17 +122,7 @@ export function createMemoryStore({ limits, now = Date.now }: MemoryStoreOptions
         entry.bytes += bytes;
         totalBytes += bytes;
       }),
-    events: (id, after, limit = 1000) =>
-      open(() => {
-        const events = find(id)?.events ?? [];
-        return events.filter((event) => event.sequence_number > after).slice(0, limit);
-      }),
-    requestCancel: (id) =>
-      open(() => {
-        if (!kept.get(id)?.running) return false;
-        listener?.cancelled(id);
-        return true;
-      }),
+    of,
     watch: (next) => {
       listener = next;
       return () => {

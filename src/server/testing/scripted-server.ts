@@ -4,12 +4,14 @@ import { tokensOf } from "../../agent/testing/scripted-model.ts";
 import { type Script, type ScriptedEngine, scriptedEngine } from "../../engine/testing/scripted-engine.ts";
 import { o200kHarmony, type TokenId } from "../../tokenizer/index.ts";
 import { createMemoryStore, createServer, type Server, type ServerOptions } from "../index.ts";
+import { asDescribed } from "./described.ts";
 
 export interface ScriptedServer {
   readonly server: Server;
   readonly engine: ScriptedEngine;
   /** What the model was given, request by request. */
   prompts(): string[];
+  /** Reading its whole body fails where it is not as the server describes itself. */
   fetch(request: Request): Promise<Response>;
 }
 
@@ -42,7 +44,7 @@ export function scriptedServer(
     server,
     engine,
     prompts: () => engine.requests.map((request) => tokenizer.decode(request.tokens as TokenId[])),
-    fetch: (request) => server.fetch(request),
+    fetch: async (request) => asDescribed(request, await server.fetch(request)),
   };
 }
 

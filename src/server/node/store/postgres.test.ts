@@ -5,6 +5,8 @@ import pg from "pg";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { response, storeCases } from "../../store/testing/store-cases.ts";
 import { openStore } from "./open-store.ts";
+import { openPostgres } from "./postgres.ts";
+import { makeFormat1 } from "./testing/format-1.ts";
 import { startPostgres } from "./testing/postgres-server.ts";
 
 const pglite = await startPostgres();
@@ -36,7 +38,20 @@ function postgresCases(name: string, url: string, runs: number): void {
     test("processes that start together on an empty database do not collide", async () => {
       const stores = await Promise.all(Array.from({ length: 5 }, () => openStore(url)));
       await stores[0].put(response("a"));
-      expect(await stores[4].get("a")).toEqual(response("a"));
+      expect(await stores[4].of().get("a")).toEqual(response("a"));
+      await Promise.all(stores.map((store) => store.close()));
+    });
+
+    test("a store of the first format is taken over by processes that start together, and belongs to no key", async () => {
+      await dropTables(url);
+      const database = await openPostgres(url);
+      await makeFormat1(database, response("a"));
+      await database.close();
+      const stores = await Promise.all(Array.from({ length: 4 }, () => openStore(url)));
+      expect(await stores[0].of().get("a")).toEqual(response("a"));
+      expect(await stores[1].of("alice").get("a")).toBeUndefined();
+      await stores[2].put(response("b", { keyName: "alice" }));
+      expect(await stores[3].of("alice").get("b")).toBeDefined();
       await Promise.all(stores.map((store) => store.close()));
     });
   });

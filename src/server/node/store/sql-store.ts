@@ -4,11 +4,17 @@
 import { createHash, randomUUID } from "node:crypto";
 import { completeLimits } from "../../store/limits.ts";
 import { byteLength, fromText, isRunning, itemOf, toText } from "../../store/record.ts";
-import type { ResponseStore, StoredEvent, StoreLimits, StoreListener } from "../../store/store.ts";
+import type {
+  OwnResponses,
+  ResponseStore,
+  StoredEvent,
+  StoreLimits,
+  StoreListener,
+} from "../../store/store.ts";
 import type { Database, Statement } from "./database.ts";
 import { badStore } from "./errors.ts";
 import { createLease, type Lease } from "./lease.ts";
-import { createTables, statements, storeFormat } from "./statements.ts";
+import { createTables, statements, storeFormat, upgrades } from "./statements.ts";
 
 /** How long a request to cancel takes to be heard in another process. */
 const beatMs = 500;
@@ -79,6 +85,31 @@ export async function createSqlStore(
   };
   const beat = startBeat(lease, { hearCancels, claim: async () => (listener ? claim() : undefined) });
 
+  const of = (name?: string): OwnResponses => {
+    const keyName = name ?? null;
+    return {
+      get: async (id) => {
+        const [row] = await one(sql.get, toKey(id), oldest(), keyName);
+        return row && fromText(String(row.record));
+      },
+      delete: async (id) => (await one(sql.delete, toKey(id), oldest(), keyName)).length > 0,
+      findItem: async (itemId) => {
+        const [row] = await one(sql.findItem, toKey(itemId), oldest(), keyName);
+        return row && itemOf(fromText(String(row.record)), itemId);
+      },
+      events: async (id, after, limit = 1000) => {
+        const rows = await one(sql.events, toKey(id), after, limit, keyName);
+        const events = rows.flatMap((row) => JSON.parse(String(row.chunk)) as StoredEvent[]);
+        return events.filter((event) => event.sequence_number > after).slice(0, limit);
+      },
+      requestCancel: async (id) => {
+        const [row] = await one(sql.requestCancel, toKey(id), keyName);
+        if (row?.owner === lease.owner) await hearCancels();
+        return row !== undefined;
+      },
+    };
+  };
+
   return {
     put: async (response) => {
       const { text, bytes, itemIds } = toText(response, maxBytes);
@@ -89,7 +120,9 @@ export async function createSqlStore(
       lastPut = Math.max(now(), lastPut + 1); // so that the newest is the one put last
       const version = randomUUID();
       const me = lease.owner;
-      const record = [key, isStillRunning ? me : null, lastPut, bytes, version, text, wasRunning ? me : null];
+      const keyName = response.keyName ?? null;
+      const state = [key, isStillRunning ? me : null, lastPut, bytes, version, text];
+      const record = [...state, wasRunning ? me : null, keyName];
       const [put = []] = await database.run([
         { sql: sql.put, values: record },
         { sql: sql.forgetItems, values: [key, version] },
@@ -98,15 +131,6 @@ export async function createSqlStore(
       ]);
       if (!isStillRunning || put.length === 0) running.delete(key);
       return put.length > 0;
-    },
-    get: async (id) => {
-      const [row] = await one(sql.get, toKey(id), oldest());
-      return row && fromText(String(row.record));
-    },
-    delete: async (id) => (await one(sql.delete, toKey(id), oldest())).length > 0,
-    findItem: async (itemId) => {
-      const [row] = await one(sql.findItem, toKey(itemId), oldest());
-      return row && itemOf(fromText(String(row.record)), itemId);
     },
     appendEvents: async (id, events) => {
       const [first, last] = [events[0], events.at(-1)];
@@ -118,16 +142,7 @@ export async function createSqlStore(
         { sql: sql.countEvents, values: [toKey(id), byteLength(chunk)] },
       ]);
     },
-    events: async (id, after, limit = 1000) => {
-      const rows = await one(sql.events, toKey(id), after, limit);
-      const events = rows.flatMap((row) => JSON.parse(String(row.chunk)) as StoredEvent[]);
-      return events.filter((event) => event.sequence_number > after).slice(0, limit);
-    },
-    requestCancel: async (id) => {
-      const [row] = await one(sql.requestCancel, toKey(id));
-      if (row?.owner === lease.owner) await hearCancels();
-      return row !== undefined;
-    },
+    of,
     watch: (next) => {
       listener = next;
       beat.claimNow();
@@ -148,11 +163,27 @@ export async function createSqlStore(
 }
 
 async function prepareTables(database: Database, formatQuery: string): Promise<void> {
-  await database.run(createTables(database.dialect).map((sql) => ({ sql, values: [] })));
-  const [[row] = []] = await database.run([{ sql: formatQuery, values: [] }]);
-  if (Number(row?.format) !== storeFormat) {
+  const { lockSchema } = database.dialect;
+  const run = (batch: readonly string[]) => database.run(batch.map((sql) => ({ sql, values: [] })));
+  const readFormat = async (): Promise<number> => {
+    const [[row] = []] = await run([formatQuery]);
+    return Number(row?.format);
+  };
+  await run(createTables(database.dialect));
+  let format = await readFormat();
+  for (let upgrade = upgrades[format]; upgrade; upgrade = upgrades[format]) {
+    const before = format;
+    const failed = await run([...(lockSchema === undefined ? [] : [lockSchema]), ...upgrade]).then(
+      () => undefined,
+      (error: unknown) => ({ error }),
+    );
+    format = await readFormat();
+    // Another process that starts now may have been first.
+    if (failed && format === before) throw failed.error;
+  }
+  if (format !== storeFormat) {
     throw badStore(
-      `the store has format ${String(row?.format)}, this version of gpt-oss knows ${storeFormat}`,
+      `the store has format ${format}, this version of gpt-oss knows ${storeFormat}`,
       "use the version that made it, or another place for the store",
     );
   }

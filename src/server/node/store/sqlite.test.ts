@@ -13,6 +13,8 @@ import { join } from "node:path";
 import { afterAll, expect, test } from "vitest";
 import { response, storeCases } from "../../store/testing/store-cases.ts";
 import { openStore } from "./open-store.ts";
+import { openSqlite } from "./sqlite.ts";
+import { makeFormat1 } from "./testing/format-1.ts";
 
 const root = mkdtempSync(join(tmpdir(), "gpt-oss-store-"));
 afterAll(() => rmSync(root, { recursive: true, force: true }));
@@ -34,7 +36,7 @@ test("what was put is there after the store is opened again", async () => {
   await before.put(response("a"));
   await before.close();
   const after = await openStore(`file://${folder}`);
-  expect(await after.get("a")).toEqual(response("a"));
+  expect(await after.of().get("a")).toEqual(response("a"));
   await after.close();
 });
 
@@ -71,7 +73,7 @@ test("a cut file, an overwritten one and one that is no database are errors with
     const readAll = async (): Promise<void> => {
       const damaged = await openStore(folder);
       try {
-        for (let index = 0; index < 50; index++) await damaged.get(`r${index}`);
+        for (let index = 0; index < 50; index++) await damaged.of().get(`r${index}`);
       } finally {
         await damaged.close();
       }
@@ -97,10 +99,25 @@ test.skipIf(process.getuid?.() === 0)("a folder that is read-only is an error wi
   chmodSync(folder, 0o700);
 });
 
+test("a store of the first format is taken over: what it holds belongs to no key", async () => {
+  const folder = newFolder();
+  const database = openSqlite(folder);
+  await makeFormat1(database, response("a"));
+  await database.close();
+  for (let opened = 1; opened <= 2; opened++) {
+    const store = await openStore(folder);
+    expect(await store.of().get("a")).toEqual(response("a"));
+    expect(await store.of().findItem("out_a")).toBeDefined();
+    expect(await store.of("alice").get("a")).toBeUndefined();
+    await store.put(response("b", { keyName: "alice" }));
+    expect(await store.of("alice").get("b")).toBeDefined();
+    await store.close();
+  }
+});
+
 test("a store of a later format is refused, not guessed at", async () => {
   const folder = newFolder();
   await (await openStore(folder)).close();
-  const { openSqlite } = await import("./sqlite.ts");
   const database = openSqlite(folder);
   await database.run([{ sql: "update gpt_oss_store set format = 99", values: [] }]);
   await database.close();

@@ -12,11 +12,17 @@ import {
 
 type Built = { -readonly [Key in keyof OutputItem]: OutputItem[Key] } & {
   content?: { type: string; text: string }[];
+  summary?: { type: string; text: string }[];
   arguments?: string;
 };
 
 interface Client {
-  readonly items: { built: Built; isDone: boolean; openPart: number | undefined }[];
+  readonly items: {
+    built: Built;
+    isDone: boolean;
+    openPart: number | undefined;
+    openSummary: number | undefined;
+  }[];
   response: ResponseObject | undefined;
   isOver: boolean;
 }
@@ -76,7 +82,12 @@ function read(client: Client, event: StreamEvent): void {
       expect(event.output_index).toBe(client.items.length);
       expect(client.items.every(({ isDone }) => isDone)).toBe(true);
       expect(event.item.status).toBe("in_progress");
-      client.items.push({ built: structuredClone(event.item) as Built, isDone: false, openPart: undefined });
+      client.items.push({
+        built: structuredClone(event.item) as Built,
+        isDone: false,
+        openPart: undefined,
+        openSummary: undefined,
+      });
       break;
     default:
       readChild(client, event);
@@ -124,6 +135,24 @@ function readChild(client: Client, event: ChildEvent): void {
       expect(event.part).toEqual(built.content![event.content_index]);
       open.openPart = undefined;
       break;
+    case "response.reasoning_summary_part.added":
+      expect(event.summary_index).toBe(built.summary!.length);
+      expect(event.part).toEqual({ type: "summary_text", text: "" });
+      built.summary!.push(structuredClone(event.part));
+      open.openSummary = event.summary_index;
+      break;
+    case "response.reasoning_summary_text.delta":
+      expect(event.summary_index).toBe(open.openSummary);
+      expect(event.delta).not.toBe("");
+      built.summary![event.summary_index].text += event.delta;
+      break;
+    case "response.reasoning_summary_text.done":
+      expect(event.text).toBe(built.summary![event.summary_index].text);
+      break;
+    case "response.reasoning_summary_part.done":
+      expect(event.part).toEqual(built.summary![event.summary_index]);
+      open.openSummary = undefined;
+      break;
     case "response.function_call_arguments.delta":
       expect(event.delta).not.toBe("");
       built.arguments += event.delta;
@@ -133,6 +162,7 @@ function readChild(client: Client, event: ChildEvent): void {
       break;
     case "response.output_item.done": {
       expect(open.openPart).toBeUndefined();
+      expect(open.openSummary).toBeUndefined();
       const { status, encrypted_content } = event.item as Built & { encrypted_content?: string };
       built.status = status;
       if (encrypted_content !== undefined) Object.assign(built, { encrypted_content });
