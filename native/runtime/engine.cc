@@ -31,10 +31,16 @@ float value_at(const uint8_t* data, Storage storage, size_t i) {
 
 Engine::Engine(const Kernels& kernels, size_t threads) : kernels_(kernels), pool_(threads) {}
 
+MappedRange Engine::map(const Source& source) {
+  MappedRange range = files_.map(source.path, source.offset, source.bytes);
+  read_ahead_.add(range);
+  return range;
+}
+
 Bytes Engine::bring(const Source& source) {
   Bytes bytes;
   if (!source.path.empty()) {
-    bytes.mapped = files_.map(source.path, source.offset, source.bytes);
+    bytes.mapped = map(source);
   } else {
     bytes.copied = Buffer(source.bytes, &bytes_);
     std::memcpy(bytes.copied.data(), source.data, source.bytes);
@@ -49,7 +55,7 @@ ExpertMatrix Engine::bring(const ExpertMatrixSource& source, size_t rows, size_t
   matrix.pairs_halves = source.pairs_halves;
   if (source.parts.size() > 2) throw Failure("base/assert", "experts in more than two parts");
   for (const auto& [part, expert_bytes] : source.parts)
-    matrix.parts.push_back({files_.map(part.path, part.offset, part.bytes), expert_bytes});
+    matrix.parts.push_back({map(part), expert_bytes});
   if (matrix.is_gguf()) return matrix;
   matrix.blocks = bring(source.blocks);
   matrix.scales = bring(source.scales);
@@ -60,6 +66,7 @@ Buffer Engine::widen(const VectorSource& source) {
   MappedRange mapped;
   const uint8_t* data = source.source.data;
   if (!source.source.path.empty()) {
+    // Read at once, whole: not for reading ahead.
     mapped = files_.map(source.source.path, source.source.offset, source.length * bytes_per_value(source.storage));
     data = mapped.data;
   }

@@ -98,6 +98,7 @@ class Engine {
   Tensor& make_tensor(int32_t id, size_t rows, size_t cols);
   const float* bias(int32_t id) { return id < 0 ? nullptr : vectors_.get(id).data(); }
 
+  MappedRange map(const Source& source);
   Bytes bring(const Source& source);
   ExpertMatrix bring(const ExpertMatrixSource& source, size_t rows, size_t cols);
   Buffer widen(const VectorSource& source);
@@ -111,7 +112,7 @@ class Engine {
   size_t bytes_read_ = 0;
   Machine machine_{kernels_, pool_, scratch_, &bytes_read_};
   ReadAhead read_ahead_;
-  MappedFiles files_{[this](std::shared_ptr<MappedFile> file) { read_ahead_.add(std::move(file)); }};
+  MappedFiles files_;
   TensorMemory memory_{&bytes_};
   Table<Tensor> tensors_;
   Table<Matrix> matrices_;

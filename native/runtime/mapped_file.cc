@@ -43,7 +43,6 @@ MappedRange MappedFiles::map(const std::string& path, uint64_t offset, uint64_t 
     }
     close(descriptor);
     files_[path] = file;
-    on_mapped_(file);
   }
   if (offset > file->bytes() || bytes > file->bytes() - offset) {
     throw Failure("checkpoint/truncated", path + ": has " + std::to_string(file->bytes()) + " bytes, a tensor needs " +

@@ -4,11 +4,9 @@
 
 #include <cstddef>
 #include <cstdint>
-#include <functional>
 #include <map>
 #include <memory>
 #include <string>
-#include <utility>
 
 namespace gptoss {
 
@@ -36,17 +34,12 @@ struct MappedRange {
 
 class MappedFiles {
  public:
-  using OnMapped = std::function<void(std::shared_ptr<MappedFile>)>;
-  /// `on_mapped` sees each file once.
-  explicit MappedFiles(OnMapped on_mapped = [](std::shared_ptr<MappedFile>) {}) : on_mapped_(std::move(on_mapped)) {}
-
   /// Throws Failure `checkpoint/io` when the file cannot be opened, `checkpoint/truncated` when it ends too early:
   /// touching a page past the end of a file would end the process.
   MappedRange map(const std::string& path, uint64_t offset, uint64_t bytes);
   void clear() { files_.clear(); }
 
  private:
-  OnMapped on_mapped_;
   std::map<std::string, std::weak_ptr<MappedFile>> files_;
 };
 

@@ -1,6 +1,7 @@
 #include "read_ahead.h"
 
 #include <sys/mman.h>
+#include <unistd.h>
 
 #include <algorithm>
 #include <charconv>
@@ -17,6 +18,7 @@ namespace {
 
 /// Small, because memory cannot be mapped anywhere in the process while one is read.
 constexpr size_t kPiece = size_t{4} << 20;
+const size_t kPageBytes = static_cast<size_t>(sysconf(_SC_PAGESIZE));
 
 /// What the system could give without taking it from others: a model larger than that is not read in, only to be thrown
 /// out again before it is used. Read without C++ streams, which need a newer glibc than Node does.
@@ -34,9 +36,16 @@ size_t room_for_files() {
   return std::numeric_limits<size_t>::max();  // not Linux: its own advice is taken below, and it knows its memory
 }
 
+/// Tensors follow each other closely: what lies between two is read too.
+bool is_next(const MappedRange& last, const MappedRange& range) {
+  return last.file == range.file && range.data >= last.data + last.bytes &&
+         static_cast<size_t>(range.data - (last.data + last.bytes)) <= kPageBytes;
+}
+
+void* page(const MappedRange& range, size_t offset) { return const_cast<uint8_t*>(range.file->data() + offset); }
+
 /// Waits for the disk where the system can; else only asks for the pages.
-void populate(const uint8_t* data, size_t bytes) {
-  void* const start = const_cast<uint8_t*>(data);
+void populate(void* start, size_t bytes) {
 #ifdef MADV_POPULATE_READ
   if (madvise(start, bytes, MADV_POPULATE_READ) == 0) return;
 #endif
@@ -45,16 +54,21 @@ void populate(const uint8_t* data, size_t bytes) {
 
 }  // namespace
 
-void ReadAhead::add(std::shared_ptr<MappedFile> file) {
+void ReadAhead::add(const MappedRange& range) {
   {
     std::lock_guard<std::mutex> lock(mutex_);
-    files_.push_back(std::move(file));
+    if (!ranges_.empty() && is_next(ranges_.back(), range)) {
+      MappedRange& last = ranges_.back();
+      last.bytes = static_cast<size_t>(range.data - last.data) + range.bytes;
+    } else {
+      ranges_.push_back(range);
+    }
   }
   if (thread_.joinable()) return wake_.notify_one();
   try {
     thread_ = std::thread([this] { work(); });
   } catch (const std::system_error&) {
-    files_.clear();  // pages come when they are touched
+    ranges_.clear();  // pages come when they are touched
   }
 }
 
@@ -62,7 +76,7 @@ void ReadAhead::stop() {
   {
     std::lock_guard<std::mutex> lock(mutex_);
     is_stopping_ = true;
-    files_.clear();
+    ranges_.clear();
   }
   wake_.notify_one();
   if (thread_.joinable()) thread_.join();
@@ -73,23 +87,24 @@ void ReadAhead::work() {
   room_ = room_for_files();
   std::unique_lock<std::mutex> lock(mutex_);
   for (;;) {
-    wake_.wait(lock, [this] { return is_stopping_ || !files_.empty(); });
+    wake_.wait(lock, [this] { return is_stopping_ || !ranges_.empty(); });
     if (is_stopping_) return;
-    const std::shared_ptr<MappedFile> file = std::move(files_.front());
-    files_.pop_front();
+    const MappedRange range = std::move(ranges_.front());
+    ranges_.pop_front();
     lock.unlock();
-    read(*file);
+    read(range);
     lock.lock();
   }
 }
 
-void ReadAhead::read(const MappedFile& file) {
-  for (size_t at = 0; at < file.bytes() && room_ > 0 && !is_stopping_; at += kPiece) {
-    const size_t bytes = std::min(kPiece, file.bytes() - at), next = at + bytes;
+void ReadAhead::read(const MappedRange& range) {
+  const size_t start = static_cast<size_t>(range.data - range.file->data()) / kPageBytes * kPageBytes;
+  const size_t end = static_cast<size_t>(range.data - range.file->data()) + range.bytes;
+  for (size_t at = start; at < end && room_ > 0 && !is_stopping_; at += kPiece) {
+    const size_t bytes = std::min(kPiece, end - at), next = at + bytes;
     // The disk works on the next piece while this one is waited for.
-    if (next < file.bytes())
-      madvise(const_cast<uint8_t*>(file.data() + next), std::min(kPiece, file.bytes() - next), MADV_WILLNEED);
-    populate(file.data() + at, bytes);
+    if (next < end) madvise(page(range, next), std::min(kPiece, end - next), MADV_WILLNEED);
+    populate(page(range, at), bytes);
     room_ -= std::min(room_, bytes);
   }
 }
