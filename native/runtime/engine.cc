@@ -135,7 +135,11 @@ bool Engine::prepare_more() {
   while (!unfinished_.empty() && !is_stopping_.load(std::memory_order_relaxed)) {
     Matrix* matrix = matrices_.find(unfinished_.front());
     if (matrix != nullptr && matrix->quantized < matrix->panel_count()) {
-      quantize(machine_, *matrix, kValues / (kPanelRows * matrix->cols) + 1);
+      try {
+        quantize(machine_, *matrix, kValues / (kPanelRows * matrix->cols) + 1);
+      } catch (const std::exception&) {
+        return false;  // no memory to work in: who needs the matrix tries again, and hears of it
+      }
       return true;
     }
     unfinished_.pop_front();

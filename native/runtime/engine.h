@@ -80,7 +80,7 @@ class Engine {
   /// Copies a tensor out. Throws Failure.
   void read(int32_t tensor, float* out);
 
-  /// Does a part of what the first use of a weight would otherwise wait for; false when nothing is left.
+  /// Does a part of what the first use of a weight would otherwise wait for; false when nothing is left or can be.
   bool prepare_more();
   /// Gives memory that waits for the next operation back to the system.
   void trim();

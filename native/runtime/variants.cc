@@ -16,19 +16,35 @@ Kernels neon_kernels();
 #endif
 Kernels portable_kernels();
 
+namespace {
+
+/// A set's table is made by code that was compiled for its processor, and so may use what others lack: where the set does
+/// not run, that code must not either.
+Variant variant(const char* name, const char* description, uint32_t needs, Kernels (*table)()) {
+  Kernels kernels = {};
+  if ((needs & ~cpu_features()) == 0) kernels = table();
+  kernels.name = name;
+  kernels.description = description;
+  return {kernels, needs};
+}
+
+}  // namespace
+
 const std::vector<Variant>& variants() {
   static const std::vector<Variant> all = {
 #if defined(__x86_64__)
-      {amx_kernels(), kAvx512 | kAvx512Vnni | kAvx512Bf16 | kAvx512Vbmi | kAmxBf16},
-      {avx512bf16_kernels(), kAvx512 | kAvx512Vnni | kAvx512Vbmi | kAvx512Bf16 | kFastBf16},
-      {avx512vbmi_kernels(), kAvx512 | kAvx512Vnni | kAvx512Vbmi},
-      {avx512vnni_kernels(), kAvx512 | kAvx512Vnni},
-      {avx2vnni_kernels(), kAvx2 | kAvxVnni},
-      {avx2_kernels(), kAvx2},
+      variant("amx", "AMX tiles in bfloat16 for prompts, AVX-512 with VNNI for decoding",
+              kAvx512 | kAvx512Vnni | kAvx512Bf16 | kAvx512Vbmi | kAmxBf16, amx_kernels),
+      variant("avx512bf16", "AVX-512 with VNNI, VBMI and BF16",
+              kAvx512 | kAvx512Vnni | kAvx512Vbmi | kAvx512Bf16 | kFastBf16, avx512bf16_kernels),
+      variant("avx512vbmi", "AVX-512 with VNNI and VBMI", kAvx512 | kAvx512Vnni | kAvx512Vbmi, avx512vbmi_kernels),
+      variant("avx512vnni", "AVX-512 with VNNI", kAvx512 | kAvx512Vnni, avx512vnni_kernels),
+      variant("avx2vnni", "AVX2 with VNNI", kAvx2 | kAvxVnni, avx2vnni_kernels),
+      variant("avx2", "AVX2", kAvx2, avx2_kernels),
 #elif defined(__aarch64__)
-      {neon_kernels(), kNeon | kNeonDot},
+      variant("neon", "NEON with dot product", kNeon | kNeonDot, neon_kernels),
 #endif
-      {portable_kernels(), 0},
+      variant("portable", "portable C++", 0, portable_kernels),
   };
   return all;
 }

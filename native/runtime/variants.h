@@ -10,7 +10,7 @@
 namespace gptoss {
 
 struct Variant {
-  Kernels kernels;
+  Kernels kernels;  // only its names where this machine lacks what it needs
   uint32_t needs;  // features of cpu.h
 };
 

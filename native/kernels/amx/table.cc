@@ -10,8 +10,6 @@ namespace gptoss {
 
 Kernels amx_kernels() {
   Kernels k = {};
-  k.name = "amx";
-  k.description = "AMX tiles in bfloat16 for prompts, AVX-512 with VNNI for decoding";
   k.matvec_mxfp4 = kMatvecMxfp4;
   k.matvec_mxfp4_blocks = run<RowsOfBlocks>;
   k.matvec_dense8 = kAvx512VnniMatvecDense8;

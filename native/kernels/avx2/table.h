@@ -17,8 +17,6 @@ namespace {
 
 static Kernels table(const char* name, const char* description) {
   Kernels k = {};
-  k.name = name;
-  k.description = description;
   k.matvec_mxfp4 = kMatvecMxfp4;
   k.matvec_dense8 = kMatvecDense8;
   k.matvec_bf16 = kMatvecBf16;

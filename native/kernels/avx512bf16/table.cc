@@ -10,8 +10,6 @@ Kernels avx512vbmi_kernels();
 
 Kernels avx512bf16_kernels() {
   Kernels k = avx512vbmi_kernels();
-  k.name = "avx512bf16";
-  k.description = "AVX-512 with VNNI, VBMI and BF16";
   k.gemm_bf16 = kPairsGemmBf16;
   k.attend = attend_pairs;
   k.attend_rounds = true;

@@ -8,8 +8,6 @@ Kernels avx512vnni_kernels();
 
 Kernels avx512vbmi_kernels() {
   Kernels k = avx512vnni_kernels();
-  k.name = "avx512vbmi";
-  k.description = "AVX-512 with VNNI and VBMI";
   k.matvec_mxfp4 = kMatvecMxfp4;
   k.matvec_mxfp4_blocks = run<RowsOfBlocks>;
   return k;

@@ -10,8 +10,6 @@ namespace gptoss {
 
 Kernels avx512vnni_kernels() {
   Kernels k = {};
-  k.name = "avx512vnni";
-  k.description = "AVX-512 with VNNI";
   k.matvec_mxfp4 = kMatvecMxfp4;
   k.matvec_mxfp4_blocks = run<RowsOfBlocks>;
   k.matvec_dense8 = kAvx512VnniMatvecDense8;

@@ -9,8 +9,6 @@ namespace gptoss {
 
 Kernels neon_kernels() {
   Kernels k = {};
-  k.name = "neon";
-  k.description = "NEON with dot product";
   k.matvec_mxfp4 = kNeonMatvecMxfp4;
   k.matvec_dense8 = kNeonMatvecDense8;
   k.matvec_bf16 = kMatvecBf16;

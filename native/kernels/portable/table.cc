@@ -8,8 +8,6 @@ namespace gptoss {
 
 Kernels portable_kernels() {
   Kernels k = {};
-  k.name = "portable";
-  k.description = "portable C++";
   k.matvec_mxfp4 = kPortableMatvecMxfp4;
   k.matvec_dense8 = kPortableMatvecDense8;
   k.matvec_bf16 = kMatvecBf16;

@@ -1,7 +1,8 @@
-import { expect, test } from "vitest";
+import { expect, test, vi } from "vitest";
 import type { KvStorage } from "../backend.ts";
 import { backendConformance } from "../testing/conformance.ts";
 import { rowCases } from "../testing/row-cases.ts";
+import { loadAddon } from "./addon.ts";
 import { createNativeBackend } from "./native.ts";
 import { forEachVariant } from "./testing/for-each-variant.ts";
 
@@ -10,6 +11,14 @@ const int8 = "activations are rounded to 8 bits, 32 to a scale: up to 0.4% of th
 const bf16 = "keys and values are stored in 8 bits of mantissa, which a sharp softmax magnifies";
 
 forEachVariant((name) => {
+  test(`native, ${name}: GPT_OSS_KERNELS forces it`, async () => {
+    vi.stubEnv("GPT_OSS_KERNELS", name);
+    const backend = createNativeBackend();
+    vi.unstubAllEnvs();
+    const { description } = loadAddon().variants.find((variant) => variant.name === name)!;
+    expect(backend.description).toContain(`${description} (asked for)`);
+    await backend.close();
+  });
   test(`native, ${name}: 8 bits hold 1.88 times the context in the same memory`, async () => {
     const backend = createNativeBackend({ kernels: name });
     const spec = { kvHeads: 8, headDim: 64, blockTokens: 32, layerGroups: [0, 1], groupBlocks: [4, 8] };

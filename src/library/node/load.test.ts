@@ -4,6 +4,8 @@ import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import * as z from "zod";
 import { type Effort, tool, toolResult } from "../../agent/index.ts";
+import type { Backend } from "../../backend/index.ts";
+import { loadAddon } from "../../backend/native/index.ts";
 import { type LoadedGptOss, load, loadEngine } from "./index.ts";
 
 interface Golden {
@@ -200,11 +202,15 @@ describe("load", () => {
     ["are not there", undefined],
     ["are no binary", "not a library"],
     ["were made for another version", "module.exports = { interface: 0 };"],
+    ["were made for another processor", elfHeader({ machine: 0xf3 })],
   ])("where native kernels %s, says so once and runs anyway", async (_, content) => {
     const { onFirstBackend } = await import("./backends.ts");
     const { shapes } = await import("../../checkpoint/index.ts");
     const folder = mkdtempSync(join(tmpdir(), "gpt-oss-kernels-"));
-    const path = join(folder, content?.startsWith("module") ? "kernels.cjs" : "kernels.node");
+    const path = join(
+      folder,
+      typeof content === "string" && content.startsWith("module") ? "kernels.cjs" : "kernels.node",
+    );
     if (content !== undefined) writeFileSync(path, content);
     process.env.GPT_OSS_NATIVE = path;
     try {
@@ -223,4 +229,37 @@ describe("load", () => {
       rmSync(folder, { recursive: true });
     }
   });
+
+  test("where this processor cannot run the kernels that were asked for, says so once and runs anyway", async () => {
+    const { onFirstBackend } = await import("./backends.ts");
+    const { shapes } = await import("../../checkpoint/index.ts");
+    process.env.GPT_OSS_KERNELS = lackingKernels();
+    try {
+      const name = async (backend: Backend): Promise<string> => backend.name;
+      const { made, warning } = await onFirstBackend(shapes["gpt-oss-20b"], {}, name);
+      expect(made).toBe("reference");
+      expect(warning?.match(/native: /g)).toHaveLength(1);
+    } finally {
+      delete process.env.GPT_OSS_KERNELS;
+    }
+  });
 });
+
+/** The beginning of a 64-bit shared library for some machine: what the loader looks at first. */
+function elfHeader({ machine }: { readonly machine: number }): Buffer {
+  const header = Buffer.alloc(4096);
+  header.set([0x7f, 0x45, 0x4c, 0x46, 2, 1, 1]);
+  header.writeUInt16LE(3, 16);
+  header.writeUInt16LE(machine, 18);
+  header.writeUInt32LE(1, 20);
+  return header;
+}
+
+/** Kernels that are there but cannot run here; where all can, some that are not there. */
+function lackingKernels(): string {
+  try {
+    return loadAddon().variants.find(({ missing }) => missing !== "")?.name ?? "abacus";
+  } catch {
+    return "abacus"; // nothing was built
+  }
+}
