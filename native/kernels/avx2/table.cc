@@ -6,6 +6,6 @@
 
 namespace gptoss {
 
-Kernels avx2_kernels() { return table("avx2", "AVX2"); }
+Kernels avx2_kernels() { return table(); }
 
 }  // namespace gptoss

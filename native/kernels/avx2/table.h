@@ -15,7 +15,7 @@
 namespace gptoss {
 namespace {
 
-static Kernels table(const char* name, const char* description) {
+static Kernels table() {
   Kernels k = {};
   k.matvec_mxfp4 = kMatvecMxfp4;
   k.matvec_dense8 = kMatvecDense8;

@@ -6,6 +6,6 @@
 
 namespace gptoss {
 
-Kernels avx2vnni_kernels() { return table("avx2vnni", "AVX2 with VNNI"); }
+Kernels avx2vnni_kernels() { return table(); }
 
 }  // namespace gptoss
