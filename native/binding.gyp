@@ -21,6 +21,7 @@
         "addon/addon.cc",
         "addon/native_backend.cc",
         "addon/old_glibc.cc",
+        "runtime/available_memory.cc",
         "runtime/cpu.cc",
         "runtime/engine.cc",
         "runtime/engine_commands.cc",

@@ -4,13 +4,10 @@
 #include <unistd.h>
 
 #include <algorithm>
-#include <charconv>
-#include <cstdio>
-#include <limits>
-#include <memory>
-#include <string_view>
 #include <system_error>
 #include <utility>
+
+#include "available_memory.h"
 
 namespace gptoss {
 
@@ -19,22 +16,6 @@ namespace {
 /// Small, because memory cannot be mapped anywhere in the process while one is read.
 constexpr size_t kPiece = size_t{4} << 20;
 const size_t kPageBytes = static_cast<size_t>(sysconf(_SC_PAGESIZE));
-
-/// What the system could give without taking it from others: a model larger than that is not read in, only to be thrown
-/// out again before it is used. Read without C++ streams, which need a newer glibc than Node does.
-size_t room_for_files() {
-  constexpr std::string_view kName = "MemAvailable:";
-  std::unique_ptr<FILE, int (*)(FILE*)> file(std::fopen("/proc/meminfo", "r"), std::fclose);
-  for (char line[128]; file && std::fgets(line, sizeof line, file.get());) {
-    const std::string_view text(line);
-    if (text.substr(0, kName.size()) != kName) continue;
-    const size_t digits = text.find_first_not_of(' ', kName.size());
-    size_t kilobytes = 0;
-    if (digits != text.npos) std::from_chars(line + digits, line + text.size(), kilobytes);
-    return kilobytes * 1024 / 4 * 3;
-  }
-  return std::numeric_limits<size_t>::max();  // not Linux: its own advice is taken below, and it knows its memory
-}
 
 /// Tensors follow each other closely: what lies between two is read too.
 bool is_next(const MappedRange& last, const MappedRange& range) {
@@ -84,7 +65,8 @@ void ReadAhead::stop() {
 }
 
 void ReadAhead::work() {
-  room_ = room_for_files();
+  // A model larger than what there is is not read in, only to be thrown out again before it is used.
+  room_ = available_memory() / 4 * 3;
   std::unique_lock<std::mutex> lock(mutex_);
   for (;;) {
     wake_.wait(lock, [this] { return is_stopping_ || !ranges_.empty(); });

@@ -83,6 +83,7 @@ int main(int count, char** arguments) {
   if (options.wants("runtime")) {
     is_good &= run("pool", test_pool);
     is_good &= run("memory and files", test_memory);
+    is_good &= run("available memory", test_available_memory);
     is_good &= run("executor", [&](Report& report) { test_executor(*chosen.front(), report); });
     is_good &= run("late weights", [&](Report& report) { test_late_weights(*chosen.front(), report); });
   }

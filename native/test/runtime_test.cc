@@ -2,10 +2,12 @@
 
 #include <atomic>
 #include <chrono>
+#include <filesystem>
 #include <fstream>
 #include <numeric>
 #include <thread>
 
+#include "../runtime/available_memory.h"
 #include "../runtime/commands.h"
 #include "../runtime/executor.h"
 #include "../runtime/mapped_file.h"
@@ -80,6 +82,29 @@ void test_memory(Report& report) {
   std::ofstream(path, std::ios::trunc).close();
   report.expect(code(path, 0, 0) == "checkpoint/truncated", "an empty file");
   std::remove(path.c_str());
+}
+
+void test_available_memory(Report& report) {
+  const std::filesystem::path root = "/tmp/gptoss-native-test-root-" + std::to_string(getpid());
+  const auto write = [&](const std::string& file, const std::string& text) {
+    std::filesystem::create_directories((root / file).parent_path());
+    std::ofstream(root / file) << text;
+  };
+  const auto is = [&](size_t bytes, const char* what) { report.expect(available_memory(root) == bytes, what); };
+  is(SIZE_MAX, "nothing is known");
+  write("proc/meminfo", "MemTotal:       16000 kB\nMemFree:         1000 kB\nMemAvailable:    8000 kB\n");
+  is(8000 * 1024, "what the system has");
+  write("sys/fs/cgroup/memory.max", "max\n");
+  is(8000 * 1024, "a container without a limit");
+  write("sys/fs/cgroup/memory.max", "5000000\n");
+  is(5000000, "a container's limit");
+  write("proc/self/cgroup", "0::/user.slice/job\n");
+  write("sys/fs/cgroup/user.slice/job/memory.max", "4000000\n");
+  is(4000000, "a control group's limit");
+  write("proc/self/cgroup", "9:cpu:/\n4:memory:/job\n");
+  write("sys/fs/cgroup/memory/job/memory.limit_in_bytes", "3000000\n");
+  is(3000000, "a limit of the older control groups");
+  std::filesystem::remove_all(root);
 }
 
 namespace {

@@ -22,6 +22,7 @@ void test_attention(const Kernels& kernels, size_t threads, Report& report);
 // What runs them.
 void test_pool(Report& report);
 void test_memory(Report& report);
+void test_available_memory(Report& report);
 void test_executor(const Kernels& kernels, Report& report);
 void test_late_weights(const Kernels& kernels, Report& report);
 

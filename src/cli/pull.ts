@@ -1,7 +1,6 @@
 // Fetching a model with a person looking on: what it needs first, then rate and time left. For `pull`, and for `chat`
 // when the model that is asked for is not here.
 
-import { totalmem } from "node:os";
 import { createInterface } from "node:readline/promises";
 import { GptOssError } from "../base/index.ts";
 import { formatHubName } from "../checkpoint/index.ts";
@@ -15,6 +14,7 @@ import {
   type TransferProgress,
 } from "../checkpoint/node/index.ts";
 import { modelPath } from "../library/node/index.ts";
+import { machineMemory } from "./machine-memory.ts";
 import { describeTransfer, formatBytes, interruptible, printNote, progressLine } from "./terminal.ts";
 
 type Wishes = Pick<PlanOptions, "layout" | "file" | "check">;
@@ -70,11 +70,11 @@ function describePlan(plan: PullPlan): string[] {
   const share = missingBytes === totalBytes ? "" : `, ${some}`;
   const context =
     plan.layout === "gguf" ? "" : ` with ${plannedContextTokens.toLocaleString("en")} tokens of context`;
-  const isTooLarge = memoryBytes > totalmem();
+  const isTooLarge = memoryBytes > machineMemory();
   return [
     `${formatHubName(name)}, commit ${commit.slice(0, 7)}: ${formatBytes(totalBytes)} in ${files.length} files${share}`,
     `disk: ${formatBytes(missingBytes)} needed, ${formatBytes(freeBytes)} free in ${plan.environment.cache}`,
-    `memory: about ${formatBytes(memoryBytes)} to run it${context}, this machine has ${formatBytes(totalmem())}`,
+    `memory: about ${formatBytes(memoryBytes)} to run it${context}, this machine has ${formatBytes(machineMemory())}`,
     ...(damagedNames.length === 0 ? [] : [`damaged, and fetched again: ${damagedNames.join(", ")}`]),
     ...(isTooLarge
       ? ["that is more than there is: it will run, but read from the disk for every token"]

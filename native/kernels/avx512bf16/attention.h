@@ -22,7 +22,8 @@ static inline __m512 add_product(__m512 sum, __m512i pairs, uint32_t pair) {
   return _mm512_dpbf16_ps(sum, (__m512bh)pairs, (__m512bh)_mm512_set1_epi32((int)pair));
 }
 
-/// Scores of G groups of 16 tokens for N heads, `q` [N, kMostPairs]; meanwhile the next keys and the values of these tokens are fetched.
+/// Scores of G groups of 16 tokens for N heads, `q` [N, kMostPairs]; meanwhile the next keys and the values of these
+/// tokens are fetched.
 template <size_t N, size_t G>
 static inline void score_groups(const uint32_t* q, size_t dims, const uint16_t* keys, const uint16_t* next_keys,
                                 const uint16_t* values, float* scores) {
@@ -100,10 +101,10 @@ static void attend_paired_heads(const uint32_t* q, const KvLayout& layout, const
     const uint16_t* next = is_last ? part.keys : (const uint16_t*)tile.blocks[b + 1];
     for (size_t g = part.first_group; g < part.last;) {
       const uint16_t *keys = part.keys + g * dims, *values = part.values + g * dims;
-      const size_t end = g + kLanes < part.last ? g + 2 * kLanes : g + kLanes;
-      if (end > g + kLanes) score_groups<N, 2>(q, dims, keys, next + g * dims, values, scores + slots);
+      const bool are_two = g + kLanes < part.last;
+      if (are_two) score_groups<N, 2>(q, dims, keys, next + g * dims, values, scores + slots);
       else score_groups<N, 1>(q, dims, keys, next + g * dims, values, scores + slots);
-      for (; g < end; g += kLanes, slots += kLanes) {
+      for (const size_t end = g + (are_two ? 2 : 1) * kLanes; g < end; g += kLanes, slots += kLanes) {
         const size_t from = part.first > g ? part.first - g : 0;
         const size_t to = part.last - g < kLanes ? part.last - g : kLanes;
         if (from > 0 || to < kLanes) mask_group(scores + slots, N, from, to);

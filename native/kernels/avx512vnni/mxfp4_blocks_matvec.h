@@ -3,20 +3,11 @@
 
 #pragma once
 
+#include "mxfp4_blocks.h"
 #include "mxfp4_matvec.h"
 
 namespace gptoss {
 namespace {
-
-constexpr size_t kFourBlocks = 4 * Mxfp4Blocks::kBlockBytes;
-
-inline __m512i four_values(const uint8_t* p) {
-  const auto at = [p](size_t block) { return _mm_loadu_si128((const __m128i*)(p + block * Mxfp4Blocks::kBlockBytes + 1)); };
-  __m512i v = _mm512_castsi128_si512(at(0));
-  v = _mm512_inserti32x4(v, at(1), 1);
-  v = _mm512_inserti32x4(v, at(2), 2);
-  return _mm512_inserti32x4(v, at(3), 3);
-}
 
 /// Exponent i is byte 17 * i, which is byte i of 128-bit lane i.
 inline __m512 four_scales(__m512i bytes) {

@@ -16,6 +16,7 @@ Kernels avx512vnni_kernels() {
   k.matvec_bf16 = kMatvecBf16;
   k.matvec_f32 = kMatvecF32;
   k.gemm_mxfp4 = kAvx512VnniGemmMxfp4;
+  k.gemm_mxfp4_blocks = avx512vnni_gemm_mxfp4_blocks;
   k.gemm_dense8 = kAvx512VnniGemmDense8;
   k.gemm_bf16 = kGemmBf16;
   k.attend = attend;

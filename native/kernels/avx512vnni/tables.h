@@ -28,6 +28,8 @@ static inline __m512i kScaleSpread() {
 
 extern const Matvec<Dense8> kAvx512VnniMatvecDense8;
 extern const Gemm<Mxfp4> kAvx512VnniGemmMxfp4;
+void avx512vnni_gemm_mxfp4_blocks(const Mxfp4Blocks& weights, size_t first, size_t last, const void* packed,
+                                  size_t tokens, const GemmOutput& output, void* scratch);
 extern const Gemm<Dense8> kAvx512VnniGemmDense8;
 
 }  // namespace gptoss

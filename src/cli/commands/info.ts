@@ -1,6 +1,5 @@
 // `gpt-oss info`: what a checkpoint is, what it needs, and what would compute it. Reads headers only.
 
-import { totalmem } from "node:os";
 import { Command } from "commander";
 import {
   bytesReadPerToken,
@@ -12,6 +11,7 @@ import {
 } from "../../checkpoint/index.ts";
 import { readShape } from "../../checkpoint/node/index.ts";
 import { contextBytes, onFirstBackend, openModel } from "../../library/node/index.ts";
+import { machineMemory } from "../machine-memory.ts";
 import { weightOptions } from "../model.ts";
 import { addModelOptions, jsonOption, type ModelOptions } from "../options.ts";
 import { formatBytes, printJson, printLine } from "../terminal.ts";
@@ -82,7 +82,7 @@ async function inspect({ path, layout, config }: Subject, options: Options) {
       contextTokens: tokens,
       cacheBytes: contextBytes({ config, backend }, tokens, engine),
     }));
-    const fits = [...usualMemories, totalmem()].map((memoryBytes) => ({
+    const fits = [...usualMemories, machineMemory()].map((memoryBytes) => ({
       memoryBytes,
       largestContext: largestContext(
         (tokens) => contextBytes({ config, backend }, tokens, engine),

@@ -168,7 +168,8 @@ forEachVariant((kernels, { best }) => {
     const worst = Math.max(...got.logits.map((logit, i) => Math.abs(logit - expected.logits[i])));
     const largest = Math.max(...expected.logits.map(Math.abs));
     // Products are the same; sums of floats are formed in another order, and what is near a step of 8 bits may take it.
-    expect(worst).toBeLessThan(1e-4 * largest);
+    // Queries in bfloat16 have steps too, of 2^-8 at most: seen 7e-4.
+    expect(worst).toBeLessThan((kernels === "avx512bf16" ? 2e-3 : 1e-4) * largest);
     expect(got.bytes).toBeLessThan(1.1 * expected.bytes); // nothing was copied but interleaved biases
   });
 });
