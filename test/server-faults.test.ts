@@ -121,9 +121,7 @@ test("killed under load: what was reported complete is there, whole; what ran in
   }
   const ended: string[] = [];
   for (const id of background) {
-    await expect
-      .poll(async () => (await get(url, id)).status, { timeout: 10_000 })
-      .toMatch(/completed|failed/);
+    await expect.poll(async () => (await get(url, id)).status).toMatch(/completed|failed/);
     const response = await get(url, id);
     ended.push(response.status);
     if (response.status === "failed") expect(response.error?.code).toBe("server_error");
@@ -211,8 +209,8 @@ test("clients that hang up at any point, or send nonsense, take nothing from the
       }),
     );
   }
-  await expect.poll(() => metric(url, "gpt_oss_engine_running"), { timeout: 5000 }).toBe(0);
-  await expect.poll(() => metric(url, "gpt_oss_requests_inside"), { timeout: 5000 }).toBe(0);
+  await expect.poll(() => metric(url, "gpt_oss_engine_running")).toBe(0);
+  await expect.poll(() => metric(url, "gpt_oss_requests_inside")).toBe(0);
   expect((await post(url, { input: "Hi" })).status).toBe(200);
 });
 
@@ -255,7 +253,7 @@ test.skipIf(!hasNative)("clients that do not read hold neither memory nor the ot
   const other = (await (await post(url, { input: question(1) })).json()) as WireResponse;
   expect(other.status).toBe("completed");
   socket.resume();
-  await expect.poll(steps, { timeout: 10_000 }).toBeGreaterThan(now + 50);
+  await expect.poll(steps).toBeGreaterThan(now + 50);
   socket.destroy();
 });
 

@@ -93,5 +93,5 @@ test("what a killed server left is failed by the other, which goes on with its o
   }
   const last = await get(two.url, left[39]);
   expect(last).toMatchObject({ status: "failed", error: { code: "server_error" } });
-  await expect.poll(async () => (await get(two.url, own.id)).status, { timeout: 10_000 }).toBe("completed");
+  await expect.poll(async () => (await get(two.url, own.id)).status).toBe("completed");
 });

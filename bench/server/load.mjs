@@ -220,10 +220,14 @@ const samples = [];
 const began = performance.now();
 const sampler = setInterval(() => samples.push([(performance.now() - began) / 1000, residentBytes()]), 500);
 let vanished = 0;
+const vanishing = [];
 const vanisher = setInterval(() => {
-  chat({ url, agent, body: chatBody(vanished, 2000), onToken: ({ chunks }) => chunks < 5 }).then(
-    () => vanished++,
-    (error) => found.errors.push(`vanishing: ${error}`),
+  const visit = chat({ url, agent, body: chatBody(vanished, 2000), onToken: ({ chunks }) => chunks < 5 });
+  vanishing.push(
+    visit.then(
+      () => vanished++,
+      (error) => found.errors.push(`vanishing: ${error}`),
+    ),
   );
 }, 500);
 const mixed = await crowd(Number(values.seconds), (client, turn, onToken) =>
@@ -235,8 +239,13 @@ clearInterval(sampler);
 clearInterval(vanisher);
 const settled = samples.slice(Math.floor(samples.length / 3));
 
-await new Promise((resolve) => setTimeout(resolve, 300));
-const left = await running();
+await Promise.all(vanishing);
+/** A place is free when the server has heard that its client is gone. */
+let left = await running();
+for (let waited = 0; left > 0 && waited < 100; waited++) {
+  await new Promise((resolve) => setTimeout(resolve, 100));
+  left = await running();
+}
 
 const result = {
   clients,

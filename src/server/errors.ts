@@ -80,6 +80,10 @@ export function errorResponse(error: HttpError): Response {
   return Response.json({ error: errorObject(error) }, { status: error.status, headers: error.headers });
 }
 
+export function unsupported(param: string, message: string): HttpError {
+  return new HttpError(400, { code: "unsupported_parameter", param, message });
+}
+
 export function invalidValue(param: string, message: string): HttpError {
   return new HttpError(400, { code: "invalid_value", param, message });
 }

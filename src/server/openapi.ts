@@ -59,7 +59,7 @@ const errorAnswer = (status: Status) => ({
   content: { "application/json": { schema: { $ref: addressOf("Error") } } },
 });
 
-export function openApiDocument(operations: readonly Operation[]): Record<string, unknown> {
+function openApiDocument(operations: readonly Operation[]): Record<string, unknown> {
   const paths: Record<string, Record<string, unknown>> = {};
   for (const operation of operations) {
     const methods = (paths[operation.path] ??= {});
@@ -141,7 +141,7 @@ function namedSchemas(): Record<string, unknown> {
   );
 }
 
-export const openApiOperation: Operation = {
+const openApiOperation: Operation = {
   method: "get",
   path: "/openapi.json",
   summary: "This description",

@@ -423,15 +423,19 @@ describe("operators", () => {
 
 describe("a server that stops", () => {
   test("finishes what runs, and takes nothing new", async () => {
-    const slowly = async function* () {
-      await new Promise((resolve) => setTimeout(resolve, 60));
+    let go = (): void => {};
+    const held = async function* () {
+      await new Promise<void>((resolve) => {
+        go = resolve;
+      });
       yield* tokens(final("Done."));
     };
-    const server = scriptedServer([slowly]);
+    const server = scriptedServer([held]);
     const running = ask(server);
     await expect.poll(() => server.engine.running).toBe(1);
     const closing = server.server.close();
     expect(await errorOf(await ask(server))).toMatchObject({ status: 503, code: "server_stopping" });
+    go();
     expect(await (await running).json()).toMatchObject({ choices: [{ message: { content: "Done." } }] });
     await closing;
   });

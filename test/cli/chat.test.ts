@@ -77,10 +77,9 @@ describe("chat", () => {
     let stderr = "";
     child.stderr.on("data", (chunk: Buffer) => (stderr += chunk));
     child.stdout.on("data", (chunk: Buffer) => (stdout += chunk));
+    child.stdout.once("data", () => child.kill("SIGINT"));
     const ended = new Promise((resolve) => child.on("close", resolve));
     child.stdin.write("What is 47 + 85?\n");
-    await expect.poll(() => stdout, { timeout: 30_000, interval: 5 }).not.toBe("");
-    child.kill("SIGINT");
     await expect.poll(() => stderr, { timeout: 30_000 }).toContain("(stopped)");
     expect(stdout).not.toContain("132");
     child.stdin.end("Who are you?\n");

@@ -304,15 +304,14 @@ describe("in the background", () => {
     const { responses } = client();
     const queued = await responses.create({ model, input: sum, background: true });
     expect(["queued", "in_progress"]).toContain(queued.status);
-    await expect
-      .poll(async () => (await responses.retrieve(queued.id)).status, { timeout: 15_000 })
-      .toBe("completed");
+    await expect.poll(async () => (await responses.retrieve(queued.id)).status).toBe("completed");
     expect((await responses.retrieve(queued.id)).output_text).toBe(sumAnswer);
   });
 
   test("is cancelled", async () => {
     const { responses } = client();
-    const { id } = await responses.create({ model, input: sum, background: true, temperature: 2 });
+    const longThoughts = { effort: "high" } as const;
+    const { id } = await responses.create({ model, input: sum, background: true, reasoning: longThoughts });
     const cancelled = await responses.cancel(id);
     expect(cancelled.status).toBe("cancelled");
     expect((await responses.cancel(id)).status).toBe("cancelled");

@@ -11,10 +11,10 @@ export interface Leftover {
   readonly bytes: number;
 }
 
-/** A fresh folder inside `folder`: `.partial-<pid>-<host>-<six random letters>`. */
+/** A fresh folder inside `folder`: `.partial-<pid>-<place>-<six random letters>`. */
 export async function makeStaging(folder: string): Promise<string> {
-  const { pid, host } = ownMark();
-  return mkdtemp(join(folder, `.partial-${pid}-${encodeURIComponent(host)}-`));
+  const { pid, place } = ownMark();
+  return mkdtemp(join(folder, `.partial-${pid}-${encodeURIComponent(place)}-`));
 }
 
 /** Removes staging folders inside `folder` whose process is gone; → those removed. */
@@ -37,10 +37,10 @@ export async function removeLeftovers(folder: string): Promise<Leftover[]> {
 }
 
 function ownerOf(name: string): ProcessMark | undefined {
-  const [, pid, host] = /^\.partial-(\d+)-(.+)-[A-Za-z0-9]{6}$/.exec(name) ?? [];
+  const [, pid, place] = /^\.partial-(\d+)-(.+)-[A-Za-z0-9]{6}$/.exec(name) ?? [];
   if (pid === undefined) return undefined;
   try {
-    return { pid: Number(pid), host: decodeURIComponent(host) };
+    return { pid: Number(pid), place: decodeURIComponent(place) };
   } catch {
     return undefined; // not a name that we made
   }
@@ -53,7 +53,7 @@ const clockSkewMs = 60_000;
 
 function isAbandoned(owner: ProcessMark, changedMs: number): boolean {
   const own = ownMark();
-  if (owner.host !== own.host) return Date.now() - changedMs > abandonedAfterMs;
+  if (owner.place !== own.place) return Date.now() - changedMs > abandonedAfterMs;
   if (owner.pid !== own.pid) return isGone(owner);
   // Ours, or an earlier process's that had our number: in containers it is the same each time.
   return changedMs < Date.now() - process.uptime() * 1000 - clockSkewMs;

@@ -7,7 +7,7 @@ import {
   utimesSync,
   writeFileSync,
 } from "node:fs";
-import { hostname, tmpdir } from "node:os";
+import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import { GptOssError } from "../../base/index.ts";
@@ -22,6 +22,7 @@ import {
   writeFiles,
 } from "./index.ts";
 import { ioError } from "./io-error.ts";
+import { ownMark } from "./process-mark.ts";
 
 let folder: string;
 beforeEach(() => {
@@ -101,8 +102,7 @@ test("where a folder is to be made and a file is, says so", async () => {
 });
 
 describe("what a killed process left behind", () => {
-  const { pid } = process;
-  const here = hostname();
+  const { pid, place: here } = ownMark();
   /** More than any system gives out. */
   const nobody = 2 ** 22 + 1;
   const longAgo = new Date(Date.now() - 48 * 3_600_000);
@@ -131,6 +131,7 @@ describe("what a killed process left behind", () => {
     ["a living process writes", `.partial-${process.ppid}-${here}-a1B2c3`, longAgo],
     ["another thread of this one writes", `.partial-${pid}-${here}-a1B2c3`],
     ["another machine writes", ".partial-1-elsewhere-a1B2c3"],
+    ["another container of the same name writes", `.partial-${nobody}-${here}1-a1B2c3`],
     ["is somebody's own", ".partial-notes", longAgo],
   ])("is never taken for what %s", async (_, name, changed) => {
     expect(await leftAfterWriting(name, changed)).toBe(true);

@@ -1,14 +1,14 @@
 // From a request's body to what the agent is asked. Everything that can be wrong with it is found here.
 
-import type { AgentRequest, AnswerFormat, SampledMemory, ToolSet } from "../../agent/index.ts";
+import type { AgentRequest, SampledMemory, ToolSet } from "../../agent/index.ts";
 import { currentDate, type ServedModel, type ServerContext } from "../context.ts";
-import { HttpError, invalidValue } from "../errors.ts";
+import { HttpError, invalidValue, unsupported } from "../errors.ts";
 import {
   type AskedChoice,
   type DeclaredFunction,
   effortOf,
+  formatOf,
   type MediaPolicy,
-  schemaFormat,
   toConversation,
   toolChoiceOf,
   toolSetOf,
@@ -50,7 +50,7 @@ export function prepareChat(
   const isLegacy = body.tools == null && body.functions != null;
   const tools = toolsOf(body);
   const toolChoice = toolChoiceOf(choiceOf(body), tools);
-  const responseFormat = formatOf(body);
+  const responseFormat = formatOf(formatAsked(body));
   if (answerStart !== undefined && (responseFormat || toolChoice)) {
     const message =
       "The last message begins an answer, which cannot be combined with response_format or tool_choice.";
@@ -89,7 +89,7 @@ const maxTurns = 8;
 
 function refuseUnsupported(body: ChatBody): void {
   const refuse = (param: string, message: string): never => {
-    throw new HttpError(400, { code: "unsupported_parameter", param, message });
+    throw unsupported(param, message);
   };
   if (body.audio != null || body.modalities?.some((modality) => modality !== "text"))
     refuse("modalities", "This model writes text only.");
@@ -132,18 +132,8 @@ function choiceOf(body: ChatBody): AskedChoice | undefined {
   return { mode, allowed: tools.map((tool) => tool.function.name) };
 }
 
-function formatOf({ response_format: format }: ChatBody): AnswerFormat | undefined {
-  switch (format?.type) {
-    case undefined:
-    case "text":
-      return undefined;
-    case "json_object":
-      return { type: "json" };
-    case "json_schema":
-      return schemaFormat(format.json_schema);
-    default:
-      return format satisfies never;
-  }
+function formatAsked({ response_format: format }: ChatBody) {
+  return format?.type === "json_schema" ? { type: format.type, ...format.json_schema } : format;
 }
 
 function effortAsked(body: ChatBody) {

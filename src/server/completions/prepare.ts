@@ -3,7 +3,7 @@
 import type { GenerateRequest } from "../../engine/index.ts";
 import { stopTokens } from "../../harmony/index.ts";
 import type { ServedModel, ServerContext } from "../context.ts";
-import { HttpError, invalidValue } from "../errors.ts";
+import { invalidValue, unsupported } from "../errors.ts";
 import { samplingOf, stopOf } from "../sampling.ts";
 import type { ContinueOptions } from "./continue.ts";
 import type { CompletionBody } from "./request.ts";
@@ -59,7 +59,7 @@ const tokensOrStart = (tokens: readonly number[], { tokenizer }: ServedModel): r
 
 function refuseUnsupported({ suffix, echo, best_of: bestOf, n }: CompletionBody): void {
   const refuse = (param: string, message: string): never => {
-    throw new HttpError(400, { code: "unsupported_parameter", param, message });
+    throw unsupported(param, message);
   };
   if (suffix != null && suffix !== "") refuse("suffix", "This model cannot fill in text before a suffix.");
   if (echo === true) refuse("echo", "The prompt is not repeated: put it before the text yourself.");

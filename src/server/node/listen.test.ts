@@ -112,6 +112,7 @@ describe("a socket", () => {
     socket.write(
       `POST ${path} HTTP/1.1\r\nhost: localhost\r\ncontent-type: application/json\r\ncontent-length: ${body.length}\r\n\r\n${body}`,
     );
+    socket.on("error", () => {}); // the server may be the first to leave
     socket.pause();
     expect(url).toContain(String(port));
     let before = -1;
@@ -134,6 +135,7 @@ describe("a socket", () => {
     const { port, url } = await start([final("Hi.")]);
     const answer = await new Promise<string>((resolve) => {
       const socket: Socket = connect(port, "127.0.0.1", () => socket.write("NONSENSE\r\n\r\n"));
+      socket.on("error", () => {}); // as above
       let text = "";
       socket.on("data", (data) => {
         text += data.toString();
@@ -161,6 +163,7 @@ describe("a socket", () => {
       const socket = connect(listening.port, "127.0.0.1", () =>
         socket.write("GET /v1/models HTTP/1.1\r\nhost: evil.example\r\nconnection: close\r\n\r\n"),
       );
+      socket.on("error", () => {}); // as above
       let text = "";
       socket.on("data", (data) => {
         text += data.toString();
@@ -222,6 +225,7 @@ describe("a WebSocket", () => {
             "Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n",
         ),
       );
+      socket.on("error", () => {}); // as above
       socket.once("data", (data) => resolve(data.toString()));
     });
     expect(answer).toContain("HTTP/1.1 400");

@@ -12,13 +12,12 @@ export { wireLogprob } from "./logprobs.ts";
 export {
   type AskedChoice,
   type AskedEffort,
-  type AskedSchema,
   askedEfforts,
   calledName,
   type DeclaredFunction,
   effortOf,
   formatNamePattern,
-  schemaFormat,
+  formatOf,
   toolChoiceOf,
   toolSetOf,
 } from "./settings.ts";

@@ -103,18 +103,36 @@ export function effortOf(
 /** The name of a response format is a heading of the prompt, and has to stay on its line. */
 export const formatNamePattern = /^[a-zA-Z0-9_.-]{1,64}$/;
 
-export interface AskedSchema {
+interface AskedSchema {
   readonly name?: string | null | undefined;
   readonly description?: string | null | undefined;
   /** Absent: any JSON value. */
   readonly schema?: JsonSchema | null | undefined;
 }
 
-export function schemaFormat({ name, description, schema }: AskedSchema): AnswerFormat {
-  return {
-    type: "json-schema",
-    name: name ?? "answer",
-    ...(description != null && { description }),
-    schema: schema ?? true,
-  };
+type AskedFormat =
+  | { readonly type: "text" }
+  | { readonly type: "json_object" }
+  | ({ readonly type: "json_schema" } & AskedSchema);
+
+/** Undefined for text, which has no form. */
+export function formatOf(asked: AskedFormat | null | undefined): AnswerFormat | undefined {
+  switch (asked?.type) {
+    case undefined:
+    case "text":
+      return undefined;
+    case "json_object":
+      return { type: "json" };
+    case "json_schema": {
+      const { name, description, schema } = asked;
+      return {
+        type: "json-schema",
+        name: name ?? "answer",
+        ...(description != null && { description }),
+        schema: schema ?? true,
+      };
+    }
+    default:
+      return asked satisfies never;
+  }
 }

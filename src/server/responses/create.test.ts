@@ -187,12 +187,22 @@ describe("events that clients disagree about", () => {
   });
 
   test("while nothing happens, response.in_progress says that it still lives", async () => {
-    const slow = async function* () {
-      await new Promise((resolve) => setTimeout(resolve, 250));
+    let go = (): void => {};
+    const held = async function* () {
+      await new Promise<void>((resolve) => {
+        go = resolve;
+      });
       yield* tokens(final("4"));
     };
-    const server = scriptedServer([slow], { limits: { heartbeatMs: 20 } });
-    const events = await stream(server, { input: "?" });
+    const server = scriptedServer([held], { limits: { heartbeatMs: 20 } });
+    const response = await server.fetch(post(path, { model: "test", stream: true, input: "?" }));
+    const decoder = new TextDecoder();
+    let text = "";
+    for await (const chunk of response.body!) {
+      text += decoder.decode(chunk);
+      if (text.split("event: response.in_progress\n").length > 3) go();
+    }
+    const events = await eventsOf(new Response(text, response));
     expect(events.filter(({ type }) => type === "response.in_progress").length).toBeGreaterThan(2);
     readStrictly(events);
   });

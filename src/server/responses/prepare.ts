@@ -1,11 +1,11 @@
 // From a request's body to what the model is asked and what the response will say about itself. Everything that can be
 // wrong with a request is found here, before the first event.
 
-import type { AgentRequest, AnswerFormat } from "../../agent/index.ts";
+import type { AgentRequest } from "../../agent/index.ts";
 import type { SamplingOptions } from "../../engine/index.ts";
 import { currentDate, type ServedModel, type ServerContext } from "../context.ts";
-import { HttpError, invalidValue } from "../errors.ts";
-import { type AskedChoice, effortOf, schemaFormat, toConversation, toolChoiceOf } from "../prompt/index.ts";
+import { invalidValue, unsupported } from "../errors.ts";
+import { type AskedChoice, effortOf, formatOf, toConversation, toolChoiceOf } from "../prompt/index.ts";
 import { type FunctionName, functionsOf, type OfferedFunctions, qualifiedName } from "./functions.ts";
 import { readInput } from "./input.ts";
 import type { KeptItem } from "./kept-items.ts";
@@ -58,7 +58,7 @@ export async function prepare(
     ...(body.instructions != null && { instructions: body.instructions }),
   });
   const toolChoice = toolChoiceOf(askedChoice(body.tool_choice), tools.set);
-  const responseFormat = answerFormat(body.text?.format);
+  const responseFormat = formatOf(body.text?.format);
   const sampling = samplingOf(body, model);
   const topLogprobs = logprobsOf(body);
   const request = {
@@ -94,11 +94,7 @@ function isSummarized(when: ReasoningSummary, { reasoning }: PromptBody): boolea
 function refuseUnsupported(body: PromptBody): void {
   const param = (["conversation", "prompt"] as const).find((name) => body[name] != null);
   if (param === undefined) return;
-  throw new HttpError(400, {
-    code: "unsupported_parameter",
-    param,
-    message: `Unsupported parameter: '${param}' is not supported by this server.`,
-  });
+  throw unsupported(param, `Unsupported parameter: '${param}' is not supported by this server.`);
 }
 
 function askedChoice(choice: ToolChoiceInput | null | undefined): AskedChoice | undefined {
@@ -112,20 +108,6 @@ function askedChoice(choice: ToolChoiceInput | null | undefined): AskedChoice | 
     type === "function" && name !== undefined ? [qualifiedName({ name, namespace })] : [],
   );
   return { allowed, mode: mode ?? "auto" };
-}
-
-function answerFormat(format: FormatInput | null | undefined): AnswerFormat | undefined {
-  switch (format?.type) {
-    case undefined:
-    case "text":
-      return undefined;
-    case "json_object":
-      return { type: "json" };
-    case "json_schema":
-      return schemaFormat(format);
-    default:
-      return format satisfies undefined;
-  }
 }
 
 type Sampling = SamplingOptions &

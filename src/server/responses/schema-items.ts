@@ -113,4 +113,3 @@ export const inputItem = z.union([typedItem, bareReference]);
 /** What a client sends. */
 export type InputItem = z.output<typeof inputItem>;
 export type MessageInput = z.output<typeof message>;
-export type ReasoningInput = z.output<typeof reasoning>;

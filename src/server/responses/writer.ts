@@ -135,7 +135,7 @@ function end(writing: Writing, type: LifecycleType, changes: Partial<ResponseObj
   return lifecycle(writing, type);
 }
 
-export const errorEvent = ({ type, code, message, param }: ErrorObject): EventBody => ({
+const errorEvent = ({ type, code, message, param }: ErrorObject): EventBody => ({
   type: "error",
   code,
   message,

@@ -76,15 +76,15 @@ export async function planPull(name: HubName, options: PlanOptions = {}): Promis
   const { commit, files: all } = await listRepository(request, name, retry);
   const { layout, files, weightBytes } = chooseFiles(name.repository, all, options);
   const folder = repositoryFolder(environment.cache, name.repository);
-  const damaged = options.check ? await damagedBlobs(folder.blobs, files, signal) : [];
-  const plan = { name, commit, layout, files, damaged, patience, environment, request };
+  const path = join(folder.snapshots, commit);
+  const damaged = options.check ? await damagedFiles(files, { blobs: folder.blobs, path, signal }) : [];
+  const plan = { name, commit, layout, files, damaged, patience, environment, request, path };
   return {
     ...plan,
     totalBytes: files.reduce((sum, { size }) => sum + size, 0),
     missingBytes: await missingBytes(environment.cache, plan),
     freeBytes: await freeBytes(environment.cache),
     memoryBytes: weightBytes + (await contextBytes(plan, retry)),
-    path: join(folder.snapshots, commit),
   };
 }
 
@@ -123,7 +123,8 @@ async function fetchMissing(plan: PullPlan, options: Parameters<typeof pull>[1] 
   const { name, files, totalBytes, environment } = plan;
   const { blobs, refs } = repositoryFolder(environment.cache, name.repository);
   await mkdir(blobs, { recursive: true });
-  for (const hex of plan.damaged) await rm(join(blobs, hex), { force: true });
+  for (const { path, hash } of files.filter(({ hash }) => plan.damaged.includes(hash.hex)))
+    for (const place of [join(blobs, hash.hex), join(plan.path, path)]) await rm(place, { force: true });
   const freed = await removeStalePartials(blobs, new Set(files.map(({ hash }) => hash.hex)));
   if (freed > 0) options.onTrouble?.(`removed ${inUnits(freed)} of unfinished files that nobody continued`);
   // Counted again: another pull may have ended while this one waited.
@@ -211,17 +212,24 @@ async function isWhole(path: string, size: number): Promise<boolean> {
   }
 }
 
+interface Places {
+  readonly blobs: string;
+  /** Of the snapshot, which has the files themselves where there are no links. */
+  readonly path: string;
+  readonly signal: AbortSignal | undefined;
+}
+
 /** Whole by their size, and not by their hash. */
-async function damagedBlobs(
-  blobs: string,
+async function damagedFiles(
   files: readonly HubFile[],
-  signal: AbortSignal | undefined,
+  { blobs, path: snapshot, signal }: Places,
 ): Promise<string[]> {
   const damaged: string[] = [];
-  for (const { size, hash } of files) {
+  for (const { path, size, hash } of files) {
     const blob = join(blobs, hash.hex);
-    if (!(await isWhole(blob, size))) continue;
-    if ((await hashOfFile(blob, hash.kind, { signal })) !== hash.hex) damaged.push(hash.hex);
+    const place = (await isWhole(blob, size)) ? blob : join(snapshot, path);
+    if (!(await isWhole(place, size))) continue;
+    if ((await hashOfFile(place, hash.kind, { signal })) !== hash.hex) damaged.push(hash.hex);
   }
   return damaged;
 }
@@ -252,7 +260,7 @@ async function contextBytes(
     files,
     environment,
     request,
-  }: Omit<PullPlan, "totalBytes" | "missingBytes" | "freeBytes" | "memoryBytes" | "path">,
+  }: Omit<PullPlan, "totalBytes" | "missingBytes" | "freeBytes" | "memoryBytes">,
   retry: RetryOptions,
 ): Promise<number> {
   if (layout === "gguf") return 0; // its shape is inside the file

@@ -368,7 +368,7 @@ function severalProcesses(open: Open, again: Open): void {
     two.watch({ abandoned: () => {}, cancelled: () => heard.push("not mine") });
     await one.put(response("a\u0000", { status: "in_progress" }));
     expect(await two.of().requestCancel("a\u0000")).toBe(true);
-    await expect.poll(() => heard, { timeout: 5000 }).toEqual(["a\u0000"]);
+    await expect.poll(() => heard).toEqual(["a\u0000"]);
   });
 
   test("deleted in another process while it runs, a response does not come back", async () => {
@@ -392,7 +392,7 @@ function severalProcesses(open: Open, again: Open): void {
       await store.put({ ...found, status: "failed" });
     };
     for (const store of [two, three]) store.watch({ abandoned: fail(store), cancelled: () => {} });
-    await expect.poll(async () => (await two.of().get("left"))?.status, { timeout: 5000 }).toBe("failed");
+    await expect.poll(async () => (await two.of().get("left"))?.status).toBe("failed");
     await new Promise((resolve) => setTimeout(resolve, 200));
     expect(heard).toEqual([response("left", { status: "in_progress" })]);
     expect((await three.of().get("lives"))?.status).toBe("queued");
