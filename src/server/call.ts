@@ -25,7 +25,8 @@ export interface CallOptions {
 
 export interface Timeout {
   readonly ms: number;
-  readonly error: HttpError;
+  /** Made when it is needed: an error takes its stack along, which few requests want. */
+  readonly error: () => HttpError;
 }
 
 /** What clients may choose: it goes into headers and logs. */
@@ -36,7 +37,7 @@ export function openCall({ request, context, timeout }: CallOptions): CallRecord
   const given = request.headers.get("x-request-id");
   const leaving = new AbortController();
   const { ms, error } = timeout ?? requestTimeout(context);
-  const timer = setTimeout(() => leaving.abort(error), ms);
+  const timer = setTimeout(() => leaving.abort(error()), ms);
   if (typeof timer === "object") timer.unref?.();
   let held = 0;
   let report: (() => void) | undefined;
@@ -75,11 +76,12 @@ export function openCall({ request, context, timeout }: CallOptions): CallRecord
 }
 
 function requestTimeout({ limits }: ServerContext): Timeout {
-  const error = new HttpError(408, {
-    code: "request_timeout",
-    message: `The answer took longer than ${limits.requestMs / 1000} s, which is the limit of this server.`,
-    headers: { "x-should-retry": "false" },
-  });
+  const error = (): HttpError =>
+    new HttpError(408, {
+      code: "request_timeout",
+      message: `The answer took longer than ${limits.requestMs / 1000} s, which is the limit of this server.`,
+      headers: { "x-should-retry": "false" },
+    });
   return { ms: limits.requestMs, error };
 }
 

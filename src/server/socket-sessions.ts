@@ -66,7 +66,7 @@ export function createSocketSessions({ context, gate, open }: SocketSessionsOpti
 
   return {
     async connect(request) {
-      const record = openCall({ request, context, timeout: { ms: socketMs, error: tooOld } });
+      const record = openCall({ request, context, timeout: { ms: socketMs, error: () => tooOld } });
       try {
         record.key = await gate.enter(request, true);
       } catch (error) {
