@@ -1,5 +1,5 @@
-// AVX-512 with dot products of bfloat16 pairs at the speed of multiply-adds: AMD's, from Zen 5 on surely. Intel's take
-// twice as long, where AMX is better anyway.
+// AVX-512 with dot products of bfloat16 pairs at the speed of multiply-adds: AMD's, as measured on Zen 5. Intel's take
+// four times as long, and AMX is there instead.
 
 #include "attention.h"
 #include "bf16_gemm.h"

@@ -10,13 +10,14 @@ namespace gptoss {
 
 namespace {
 
-/// The nibbles of up to 4 blocks of 16 rows, and their exponents, a byte each.
+/// The nibbles of up to 4 blocks of 16 rows, and their exponents, a byte each. Whoever gathers them fetches those of the
+/// panel after next meanwhile.
 struct Nibbles {
   __m512i rows[16];
   alignas(64) uint32_t exponents[16];
 };
 
-/// As safetensors files hold them. The rows of the panel after next are fetched meanwhile.
+/// As safetensors files hold them.
 struct RowsOfSafetensors {
   using Weights = Mxfp4;
 
@@ -37,7 +38,7 @@ struct RowsOfSafetensors {
   }
 };
 
-/// As GGUF files hold them. Rows of one part follow each other, whether there is one or two.
+/// As GGUF files hold them.
 struct RowsOfBlocks {
   using Weights = Mxfp4Blocks;
 
